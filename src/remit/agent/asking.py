@@ -1,0 +1,100 @@
+"""One request to a model, with bounded patience: no wait is endless, and what cannot be had is said clearly."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final
+
+from pydantic_ai.direct import model_request
+from pydantic_ai.exceptions import (
+    AgentRunError,
+    ModelAPIError,
+    ModelContextWindowExceededError,
+    ModelHTTPError,
+    ModelQuotaExceededError,
+    ModelRequestRejectedError,
+    UnexpectedModelBehavior,
+)
+from pydantic_ai.messages import ModelMessage, ModelResponse
+from pydantic_ai.models import Model, ModelRequestParameters
+from pydantic_ai.settings import ModelSettings
+
+from remit.errors import ContextFull, ModelRejected, ModelTrouble, ModelUnavailable
+
+LONGEST_ERROR: Final = 500
+
+Pause = Callable[[float], Awaitable[None]]
+
+_LASTING: Final = (ModelRequestRejectedError, ModelQuotaExceededError)
+_PASSING_STATUS: Final = frozenset({408, 409, 425, 429})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long and how often a model is asked before remit gives up for now. Seconds."""
+
+    attempts: int = 5
+    silence: float = 120.0
+    """The longest wait for the next byte."""
+    request: float = 300.0
+    """The longest one request may take as a whole; an endpoint that trickles is no better than one that hangs."""
+    first_pause: float = 1.0
+    longest_pause: float = 60.0
+    """No `retry-after` is followed for longer."""
+
+
+async def ask(
+    model: Model,
+    messages: Sequence[ModelMessage],
+    parameters: ModelRequestParameters,
+    *,
+    patience: Patience,
+    pause: Pause = asyncio.sleep,
+) -> ModelResponse:
+    """The model's next response.
+
+    Raises ContextFull when the conversation is too long for it, ModelRejected when asking again cannot help, and
+    ModelUnavailable when it did not help.
+    """
+    settings = ModelSettings(timeout=patience.silence, request_timeout=patience.request, max_retries=0)
+    for attempt in range(1, patience.attempts + 1):
+        try:
+            return await model_request(model, messages, model_settings=settings, model_request_parameters=parameters)
+        except AgentRunError as error:
+            if not _passing(error) or attempt == patience.attempts:
+                raise _verdict(error, model, attempt) from error
+            await pause(_wait(error, attempt, patience))
+    raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def _wait(error: Exception, attempt: int, patience: Patience) -> float:
+    """What the endpoint asked for, within our bound; else twice as long each time."""
+    headers = error.headers if isinstance(error, ModelHTTPError) else None
+    try:
+        wanted = float((headers or {}).get("retry-after", ""))
+    except ValueError:  # absent, or a date
+        wanted = patience.first_pause * 2 ** (attempt - 1)
+    return min(max(wanted, 0.0), patience.longest_pause)
+
+
+def _passing(error: AgentRunError) -> bool:
+    """Whether the same request may well succeed later: busy, broken or silent endpoints, and bodies that are cut off or no JSON."""
+    if isinstance(error, _LASTING):
+        return False
+    if isinstance(error, ModelHTTPError):
+        return error.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR or error.status_code in _PASSING_STATUS
+    return isinstance(error, ModelAPIError | UnexpectedModelBehavior)
+
+
+def _verdict(error: AgentRunError, model: Model, attempts: int) -> ModelTrouble:
+    name, what = model.model_name, str(error)[:LONGEST_ERROR]
+    if isinstance(error, ModelContextWindowExceededError):
+        return ContextFull(f"the conversation is too long for {name}", fix="start a new run for the rest of the goal")
+    if _passing(error):
+        return ModelUnavailable(
+            f"{name} gave no answer in {attempts} attempts: {what}", fix="the run is kept; continue it when the endpoint is back"
+        )
+    return ModelRejected(f"{name} rejects the request: {what}", fix="look at the model's name, the endpoint, the key and the account")

@@ -1,0 +1,261 @@
+"""The agent worker: one leg of a run, driven by a model.
+
+    load the conversation from the journal
+    ┌▶ a turn is open?  submit its calls in order; one waits ─▶ the leg ends; else journal what came of them
+    │  it was the last word, or a bound is reached ─▶ the run ends
+    └─ ask the model, journal its response
+
+Every arrow is a journalled line before the next step, so a leg killed anywhere goes on exactly there: no response that was
+journalled is asked for again, and no call runs twice, because its action's id is its place in the conversation.
+
+This is a loop of our own over Pydantic AI's models and messages, and not its Agent, because its Agent drops calls of unknown
+tools before any toolset sees them, ends the run when a provider repeats a call id, lets the last of duplicate keys win before
+our reader, counts retries in memory only, and costs several times the CPU a step. A person's own Agent is gated by `gated`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from pydantic_ai.messages import InstructionPart, ModelResponse
+from pydantic_ai.models import Model, ModelRequestParameters
+
+from remit.agent.asking import Patience, Pause, ask
+from remit.agent.observe import not_run, observation
+from remit.agent.prompt import SYSTEM, opening
+from remit.agent.talk import Talk, Told, response_body, seen_body
+from remit.agent.toolset import Toolbox
+from remit.agent.turns import Turn, Wanted, foreign_parts, own_response
+from remit.crashpoint import crashpoint
+from remit.domain.action import Action, action_id
+from remit.domain.entry import Draft, Kind
+from remit.domain.receipt import Receipt, Waiting
+from remit.domain.run import LegEnd, Run, RunState
+from remit.domain.situation import Situation
+from remit.domain.values import JsonValue, QuestionId, digest
+from remit.errors import AlreadyRecorded, ContextFull
+from remit.ports import Clock, Journal, ToolSpec
+
+LONGEST_REASON: Final = 500
+PRINT: Final = 16
+"""Hex digits of a fingerprint: it notices change and keeps nobody out."""
+
+LONGEST_SUMMARY: Final = 20_000
+_EMPTY: Final = "You gave neither a report nor a call. Go on with a call, or end with a short report in plain text."
+_CUT: Final = "Your answer was cut off at the length limit. Say it shorter, or in several turns."
+
+
+class Submits(Protocol):
+    """The gate, as far as a worker needs it."""
+
+    async def submit(self, action: Action, situation: Situation) -> Receipt: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """When a run that does not end by itself is ended."""
+
+    turns: int = 50
+    calls: int = 16
+    """In one turn; what exceeds it is not run, and the model is told so."""
+    malformed: int = 3
+    """Malformed turns in a row."""
+    refusals: int = 3
+    """Of exactly the same call."""
+    patience: Patience = field(default_factory=Patience)
+
+
+class AgentWorker:
+    """Advances runs of kind `agent`. Holds no state between legs; the caller holds the run."""
+
+    def __init__(
+        self,
+        *,
+        journal: Journal,
+        clock: Clock,
+        model: Model,
+        tools: Sequence[ToolSpec],
+        limits: Limits | None = None,
+        pause: Pause = asyncio.sleep,
+    ) -> None:
+        self._journal = journal
+        self._clock = clock
+        self._model = model
+        self._toolbox = Toolbox(tools)
+        self._limits = limits or Limits()
+        self._pause = pause
+        self._prints: Mapping[str, JsonValue] = {
+            "system": digest(SYSTEM)[:PRINT],
+            "tools": self._toolbox.print[:PRINT],
+            "model": model.model_name,
+        }
+
+    async def leg(self, run: Run, gate: Submits) -> LegEnd:
+        """Go on until the run is final or waits for a person.
+
+        Raises ModelUnavailable or ModelRejected when the model cannot be asked (the run stays open as it is), and whatever
+        the gate and the journal raise.
+        """
+        talk = self._load(run)
+        await self._notice(run, talk)
+        async with self._model:  # keeps its connections for the leg and closes them with it
+            return await self._advance(run, gate, talk)
+
+    async def _advance(self, run: Run, gate: Submits, talk: Talk) -> LegEnd:
+        while True:
+            if talk.open is not None and talk.open.final:
+                return _last_word(talk)
+            if talk.open is not None:
+                waiting = await self._act(run, gate, talk, talk.open)
+                if waiting:
+                    return LegEnd(state=RunState.WAITING, summary="a person is asked", waiting=tuple(waiting))
+            stop = self._stop(talk)
+            if stop:
+                return LegEnd(state=RunState.COULD_NOT, summary=f"{stop}. {_tried(talk)}")
+            try:
+                stop = await self._ask(run, talk)
+            except ContextFull as full:
+                stop = full.message
+            if stop:
+                return LegEnd(state=RunState.COULD_NOT, summary=f"{stop}. {_tried(talk)}")
+
+    def _load(self, run: Run) -> Talk:
+        talk = Talk.opened(opening(run), self._toolbox)
+        for entry in self._journal.read(run.id, kinds=(Kind.MESSAGE,)):
+            talk.read(entry)
+        return talk
+
+    async def _notice(self, run: Run, talk: Talk) -> None:
+        """A conversation that began under another prompt, tool set or model goes on, and the journal says what changed since when."""
+        changed: list[JsonValue] = [key for key, value in self._prints.items() if talk.prints and talk.prints.get(key) != value]
+        if changed:
+            body: dict[str, JsonValue] = {"v": 1, "changed": changed, "since_turn": talk.turns, "now": dict(self._prints)}
+            await self._note(run, f"prompt@{talk.turns}", body)
+
+    async def _act(self, run: Run, gate: Submits, talk: Talk, turn: Turn) -> list[QuestionId]:
+        """Submit the turn's calls in order; returns the questions that are open, or journals what came of it all."""
+        situation = Situation(
+            level=run.level,
+            words=run.goal,
+            untrusted=tuple(talk.untrusted),
+            tainted=bool(talk.untrusted),  # of what the model had read when it made these calls
+            where=f"turn {turn.number}",
+        )
+        told: list[Told] = []
+        waiting: list[QuestionId] = []
+        for index, call in enumerate(turn.calls):
+            receipt = await self._submit(run, gate, situation, turn, call, index)
+            if isinstance(receipt, Waiting):
+                waiting.append(receipt.question.id)
+            else:
+                told.append(receipt)
+            crashpoint("agent.submitted")
+        if waiting:
+            return waiting
+        if not turn.calls:
+            told = [Told(end="cut" if turn.cut else "empty", text=_CUT if turn.cut else _EMPTY)]
+        await self._seen(run, talk, turn, told)
+        return []
+
+    async def _submit(self, run: Run, gate: Submits, situation: Situation, turn: Turn, call: Wanted, index: int) -> Told | Waiting:
+        if call.wrong:
+            end, text = not_run(f"{call.wrong}. Send one JSON object that fits the tool's schema.", end="malformed")
+        elif index >= self._limits.calls:
+            end, text = not_run(f"at most {self._limits.calls} calls in one turn; send it again later", end="skipped")
+        else:
+            action = Action(
+                id=action_id(run.id, call.name),
+                actor=run.actor,
+                tool=call.tool,
+                args_json=call.args_json,
+                reason=turn.text[:LONGEST_REASON],
+            )
+            receipt = await gate.submit(action, situation)
+            if isinstance(receipt, Waiting):
+                return receipt
+            end, text = observation(receipt, call.args_json)
+        return Told(end=end, text=text, call=call.name, tool=call.tool)
+
+    async def _seen(self, run: Run, talk: Talk, turn: Turn, told: Sequence[Told]) -> None:
+        body = seen_body(turn.number, told)
+        await self._write(Draft(run=run.id, kind=Kind.MESSAGE, at=self._clock.now(), part=f"{turn.number}.seen", body=body))
+        talk.add_seen(body)
+        crashpoint("agent.seen")
+
+    async def _ask(self, run: Run, talk: Talk) -> str:
+        """Ask and journal; a response with parts that no gate saw ends the run, with the reason returned."""
+        number = talk.turns + 1
+        parameters = ModelRequestParameters(
+            function_tools=self._toolbox.definitions, instruction_parts=[InstructionPart(content=SYSTEM)], allow_text_output=True
+        )
+        response = await ask(self._model, talk.messages, parameters, patience=self._limits.patience, pause=self._pause)
+        crashpoint("agent.responded")
+        if stop := _unacceptable(response):
+            await self._note(run, f"refused@{number}", {"v": 1, "why": stop})
+            return stop
+        own, wrong = own_response(response, number)
+        tools = [self._toolbox.tool(call.tool_name) for call in own.tool_calls]
+        body = response_body(own, turn=number, tools=tools, wrong=wrong, prints={**self._prints, "history": talk.history[:PRINT]})
+        await self._write(Draft(run=run.id, kind=Kind.MESSAGE, at=self._clock.now(), part=str(number), body=body))
+        talk.add_response(body)
+        crashpoint("agent.response")
+        return ""
+
+    def _stop(self, talk: Talk) -> str:
+        """Why the model is not asked again, or nothing."""
+        if talk.malformed >= self._limits.malformed:
+            return f"the model sent {talk.malformed} turns in a row that cannot be read"
+        same = talk.refusals.most_common(1)
+        if same and same[0][1] >= self._limits.refusals:
+            return f"the model asked {same[0][1]} times for the same call of {same[0][0][0]} that was refused"
+        if talk.turns >= self._limits.turns:
+            return f"{talk.turns} turns are used up"
+        return ""
+
+    async def _note(self, run: Run, part: str, body: Mapping[str, JsonValue]) -> None:
+        with suppress(AlreadyRecorded):  # a leg that was killed after this line says it again
+            await self._write(Draft(run=run.id, kind=Kind.NOTE, at=self._clock.now(), part=part, body=body))
+
+    async def _write(self, draft: Draft) -> None:
+        # not durable: it must survive kill -9, which the journal promises for every line; before an effect the gate waits for the disk
+        await asyncio.wrap_future(self._journal.append([draft], durable=False))
+
+
+def _unacceptable(response: ModelResponse) -> str:
+    foreign = foreign_parts(response)
+    if foreign:
+        return f"the endpoint did something on its own that no gate saw ({', '.join(sorted(set(foreign)))})"
+    if response.finish_reason == "content_filter":
+        return "the endpoint's content filter stopped the answer"
+    return ""
+
+
+def _last_word(talk: Talk) -> LegEnd:
+    """The model's report. It may claim less than what is recorded, never more."""
+    text = talk.open.text.strip() if talk.open else ""
+    head = text[:12].upper()
+    if head.startswith("COULD NOT"):
+        state = RunState.COULD_NOT
+    elif head.startswith("PARTLY") or _unfinished(talk):
+        state = RunState.PARTLY
+    else:
+        state = RunState.DONE
+    return LegEnd(state=state, summary=text[:LONGEST_SUMMARY])
+
+
+def _unfinished(talk: Talk) -> bool:
+    """Something was refused, nobody answered, it is in doubt, or the very last call failed."""
+    ends = {end for _, end in talk.ends}
+    return bool(ends & {"refused", "expired", "in_doubt"}) or talk.last_end == "failed"
+
+
+def _tried(talk: Talk) -> str:
+    """What was done so far, for the person it is escalated to."""
+    if not talk.ends:
+        return "Nothing was tried."
+    lines = ", ".join(f"{tool} {end} {count} times" for (tool, end), count in sorted(talk.ends.items()))
+    return f"Tried: {lines}" + (f"; last failure: {talk.last_error[:500]}" if talk.last_error else "")

@@ -1,0 +1,172 @@
+"""The conversation of a run, folded from its journal, and the shapes it is kept in (version 1).
+
+Two kinds of MESSAGE lines. Part `N`: the N-th response, written before any of its calls is submitted. Part `N.seen`: what
+the model is told about that turn, written before it is asked again. Whatever is counted here (turns, malformed turns,
+refusals) is counted from these lines alone, so that a crash resets no bound. Golden files: `tests/contract/golden/agent_message_1.json`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from pydantic_ai.messages import (
+    ModelMessage,
+    ModelMessagesTypeAdapter,
+    ModelRequest,
+    ModelRequestPart,
+    ModelResponse,
+    ToolCallPart,
+    ToolReturnPart,
+    UserPromptPart,
+)
+
+from remit.agent.observe import strings
+from remit.agent.toolset import Toolbox
+from remit.agent.turns import Turn, read_turn, scrubbed
+from remit.domain.entry import Entry
+from remit.domain.values import Digest, JsonValue, canonical, digest, parse
+from remit.errors import JournalCorrupt
+
+SHAPE: Final = 1
+_VERIFY: Final = "`remit log --verify` says whether the journal was changed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What the model is told about one call: how it ended in one word, and the text. Without a call it is a word to the model itself."""
+
+    end: str
+    text: str
+    call: str = ""
+    tool: str = ""
+
+
+@dataclass(slots=True, kw_only=True)
+class Talk:
+    """The conversation so far. `add_response` and `add_seen` are the only ways it grows, live and after a crash alike."""
+
+    toolbox: Toolbox
+    messages: list[ModelMessage]
+    turns: int = 0
+    open: Turn | None = None
+    """The last turn, until the model has been told what came of it."""
+    malformed: int = 0
+    """Malformed turns in a row."""
+    ends: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """How often each tool ended how."""
+    refusals: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """How often each exact call (tool, arguments) was refused or expired."""
+    untrusted: list[str] = field(default_factory=list)
+    last_end: str = ""
+    last_error: str = ""
+    history: Digest = field(default_factory=digest)
+    prints: Mapping[str, JsonValue] = field(default_factory=dict)
+    """Fingerprint of the request that the last response answered."""
+
+    @classmethod
+    def opened(cls, first: str, toolbox: Toolbox) -> Talk:
+        return cls(toolbox=toolbox, messages=[ModelRequest(parts=[UserPromptPart(first)])], history=digest(first))
+
+    @property
+    def calls(self) -> int:
+        return sum(self.ends.values())
+
+    def read(self, entry: Entry) -> None:
+        """Fold one MESSAGE line. Lines of a newer shape are not guessed at: raises JournalCorrupt."""
+        body = parse(entry.body_json)
+        if not isinstance(body, dict) or body.get("v") != SHAPE:
+            raise JournalCorrupt(
+                f"{entry.id} line {entry.n} is a message of an unknown shape", fix="continue this run with the newer remit"
+            )
+        if entry.part.endswith(".seen"):
+            self.add_seen(body)
+        else:
+            self.add_response(body)
+
+    def add_response(self, body: Mapping[str, JsonValue]) -> None:
+        response = _response(body)
+        self.turns += 1
+        tools, wrong = body.get("tools", []), body.get("wrong", {})
+        if not isinstance(tools, list) or not isinstance(wrong, dict):
+            raise JournalCorrupt("a journalled response does not name its tools", fix=_VERIFY)
+        self.open = read_turn(response, self.turns, tools, wrong)
+        self.malformed = self.malformed + 1 if self.open.malformed else 0
+        self.messages.append(response)
+        prints = body.get("print")
+        self.prints = prints if isinstance(prints, dict) else {}
+        self.history = digest(self.history, canonical(body.get("message")))
+
+    def add_seen(self, body: Mapping[str, JsonValue]) -> None:
+        told = _told(body)
+        turn, self.open = self.open, None
+        parts: list[ModelRequestPart] = []
+        wire = [part for part in _last_response(self.messages).parts if isinstance(part, ToolCallPart)]
+        calls = {call.name: (call, part) for call, part in zip(turn.calls if turn else (), wire, strict=True)}
+        for item in told:
+            if item.call not in calls:
+                parts.append(UserPromptPart(item.text))
+                continue
+            call, part = calls[item.call]
+            parts.append(ToolReturnPart(tool_name=part.tool_name, content=item.text, tool_call_id=part.tool_call_id))
+            self._count(item, call.args_json)
+        self.messages.append(ModelRequest(parts=parts))
+        self.history = digest(self.history, canonical(body.get("told")))
+
+    def _count(self, item: Told, args_json: str) -> None:
+        self.ends[item.tool, item.end] += 1
+        self.last_end = item.end
+        if item.end in {"refused", "expired"}:
+            self.refusals[item.tool, args_json] += 1
+        if item.end == "failed":
+            self.last_error = item.text
+        if item.end in {"succeeded", "failed"} and self.toolbox.untrusted(item.tool):
+            self.untrusted.append(strings(item.text))
+
+
+def response_body(
+    response: ModelResponse, *, turn: int, tools: Sequence[str], wrong: Mapping[str, str], prints: Mapping[str, JsonValue]
+) -> dict[str, JsonValue]:
+    """The body of part `N`: the response as Pydantic AI persists it; what its calls mean, usage and fingerprint beside it."""
+    (dumped,) = ModelMessagesTypeAdapter.dump_python([response], mode="json")
+    kept = {key: value for key, value in dumped.items() if key not in {"usage", "timestamp", "state"}}
+    body: dict[str, JsonValue] = {
+        "v": SHAPE,
+        "turn": turn,
+        "message": scrubbed(kept),
+        "usage": {"in": response.usage.input_tokens, "out": response.usage.output_tokens},
+        "print": dict(prints),
+    }
+    return body | ({"tools": list(tools)} if tools else {}) | ({"wrong": dict(wrong)} if wrong else {})
+
+
+def seen_body(turn: int, told: Sequence[Told]) -> dict[str, JsonValue]:
+    """The body of part `N.seen`."""
+    listed: list[JsonValue] = [
+        {key: value for key, value in (("call", t.call), ("tool", t.tool), ("end", t.end), ("text", t.text)) if value} for t in told
+    ]
+    scrubbed_list = scrubbed(listed)
+    return {"v": SHAPE, "turn": turn, "told": scrubbed_list}
+
+
+def _response(body: Mapping[str, JsonValue]) -> ModelResponse:
+    message = body.get("message")
+    (response,) = ModelMessagesTypeAdapter.validate_python([{"parts": [], **message} if isinstance(message, dict) else message])
+    if not isinstance(response, ModelResponse):
+        raise JournalCorrupt("a journalled response is none", fix=_VERIFY)
+    return response
+
+
+def _last_response(messages: Sequence[ModelMessage]) -> ModelResponse:
+    last = messages[-1]
+    if not isinstance(last, ModelResponse):
+        raise JournalCorrupt("observations stand without a response", fix=_VERIFY)
+    return last
+
+
+def _told(body: Mapping[str, JsonValue]) -> list[Told]:
+    listed = body.get("told")
+    items = listed if isinstance(listed, list) else []
+    return [Told(**{key: str(item.get(key, "")) for key in ("call", "tool", "end", "text")}) for item in items if isinstance(item, dict)]

@@ -1,0 +1,286 @@
+"""The only place where the parts are wired. Everything is made on first use, so that answering a question loads no tools."""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from remit.domain.action import Level
+from remit.errors import BadInput, JournalTrouble, PolicyInvalid
+from remit.places import Places
+
+if TYPE_CHECKING:
+    from remit.domain.plan import Plan
+    from remit.domain.run import LegEnd, Run, RunKind
+    from remit.domain.values import RunId
+    from remit.gate.gate import Gate, Limits
+    from remit.gate.inbox import Inbox
+    from remit.gate.undo import Undoing, UndoPlan
+    from remit.policy.cedar import CedarPolicy
+    from remit.policy.judge import Origin, PolicySource, ToolShape
+    from remit.ports import Journal, Model, Store, Tool
+    from remit.runs.engine import Engine
+
+_LETTERS: Final = "abcdefghijkmnpqrstuvwxyz23456789"
+"""Without l, o, 0 and 1, which read alike."""
+_ORGANISATION: Final = Path("/etc/remit/policy.cedar")
+_LARGEST_POLICY: Final = 1_000_000
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> int:
+        return time.time_ns() // 1_000_000
+
+
+class RandomIds:
+    """Eight letters and digits from the system's dice: 40 bits, short enough to type."""
+
+    def new(self) -> str:
+        import secrets
+
+        return "".join(secrets.choice(_LETTERS) for _ in range(8))
+
+
+def places(roots: Sequence[Path] = (), env: Mapping[str, str] | None = None) -> Places:
+    """Where state lives (`REMIT_HOME`, else the user's state folder) and where tools may work (else the current folder)."""
+    env = os.environ if env is None else env
+    base = env.get("XDG_STATE_HOME") or os.path.join(env.get("HOME") or str(Path.home()), ".local", "state")
+    state = Path(env.get("REMIT_HOME") or os.path.join(base, "remit")).absolute()
+    try:
+        return Places(state=state, roots=tuple(Path(r).absolute() for r in roots) or (Path.cwd(),))
+    except FileNotFoundError:
+        raise BadInput("the current folder does not exist any more", fix="go to another folder, or name one with --root") from None
+
+
+class App:
+    """One process's remit over one journal. Close it: lines accepted but not yet written are written then."""
+
+    def __init__(self, where: Places, *, model: Model | None = None, more_tools: Sequence[Tool] = (), limits: Limits | None = None) -> None:
+        self.places = where
+        self.clock = SystemClock()
+        self.ids = RandomIds()
+        self.scripted = model
+        self._more_tools = tuple(more_tools)
+        self._limits = limits
+
+    @cached_property
+    def journal(self) -> Journal:
+        """Raises JournalTrouble when it cannot be opened."""
+        from remit.journal.sqlite import open_journal
+
+        try:
+            self.places.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise JournalTrouble(
+                f"{self.places.state} cannot be made: {error.strerror}", fix="set REMIT_HOME to a folder you may write"
+            ) from None
+        return open_journal(self.places.state / "journal.db")
+
+    @cached_property
+    def store(self) -> Store:
+        from remit.journal.store import DirStore
+
+        return DirStore(self.places.state / "store")
+
+    @cached_property
+    def inbox(self) -> Inbox:
+        from remit.gate.inbox import Inbox
+
+        return Inbox(self.journal, self.clock)
+
+    @cached_property
+    def tools(self) -> dict[str, Tool]:
+        """The shipped tools, confined to the allowed roots, and what was handed in."""
+        from remit.tools.changes.roots import Roots
+        from remit.tools.files.tools import file_tools
+        from remit.tools.shell.run import shell_tools
+
+        # A run must not write the policy that judges it, so where policies are is as closed to tools as remit's own state.
+        closed = [*(root / ".remit" for root in self.places.roots), _config(), _ORGANISATION.parent]
+        roots = Roots(self.places.roots, (self.places.state, *closed))
+        shipped = [*file_tools(roots, self.store), *shell_tools(roots, self.store, self.places.state / "scratch")]
+        return {tool.spec.name: tool for tool in (*shipped, *self._more_tools)}
+
+    @cached_property
+    def policy(self) -> CedarPolicy:
+        """Raises PolicyInvalid, naming file and line: with a broken policy nothing runs."""
+        return self.load_policy()
+
+    def load_policy(self, more: Sequence[Path] = (), *, origin: Origin = "user") -> CedarPolicy:
+        """The policies that hold here, and `more` files on top."""
+        from remit.policy.cedar import load
+
+        return load(_policy_sources(self.places.roots, more, origin), self.tool_shapes())
+
+    def tool_shapes(self) -> list[ToolShape]:
+        """What policy may know of each tool."""
+        from remit.policy.judge import ToolShape
+
+        specs = [tool.spec for tool in self.tools.values()]
+        return [ToolShape.of(name=s.name, effect=s.effect, schema=s.schema, visible=s.visible) for s in specs]
+
+    @cached_property
+    def gate(self) -> Gate:
+        from remit.gate.gate import Gate
+
+        roots = [str(root) for root in self.places.roots]
+        return Gate(journal=self.journal, tools=self.tools, policy=self.policy, clock=self.clock, roots=roots, limits=self._limits)
+
+    @cached_property
+    def undoing(self) -> Undoing:
+        from remit.gate.undo import Undoing
+
+        return Undoing(self.gate)
+
+    @cached_property
+    def engine(self) -> Engine:
+        from remit.domain.run import RunKind
+        from remit.runs.engine import Engine, Worker
+        from remit.runs.plan_worker import PlanWorker
+        from remit.runs.undo_worker import UndoWorker
+
+        workers: dict[RunKind, Worker] = {RunKind.PLAN: PlanWorker(self.clock), RunKind.UNDO: UndoWorker(), RunKind.AGENT: _AgentRuns(self)}
+        return Engine(journal=self.journal, gate=self.gate, workers=workers, clock=self.clock, ids=self.ids)
+
+    def open_plan(self, plan: Plan, *, level: Level, who: str) -> Run:
+        """Write down a run of a plan file."""
+        from remit.domain.run import RunKind
+        from remit.runs.plan_file import to_spec
+
+        return self.engine.open(
+            kind=RunKind.PLAN, goal=plan.goal, level=level, actor=f"plan:{who}", spec=to_spec(plan), roots=self._roots()
+        )
+
+    def open_goal(self, goal: str, *, level: Level, model: str) -> Run:
+        """Write down a run that a model pursues."""
+        from remit.domain.run import RunKind
+
+        return self.engine.open(
+            kind=RunKind.AGENT, goal=goal, level=level, actor=f"agent:{model}", spec={"model": model}, roots=self._roots()
+        )
+
+    def open_undo(self, plan: UndoPlan, *, who: str) -> Run:
+        """Write down an undo; like every run it is carried out leg by leg and survives a crash."""
+        from remit.domain.run import RunKind
+
+        goal = "undo " + ", ".join(step.of for step in plan.steps)
+        return self.engine.open(
+            kind=RunKind.UNDO, goal=goal, level=Level.APPROVER, actor=f"person:{who}", spec=plan.to_spec(), roots=self._roots()
+        )
+
+    def roots_of(self, *runs: RunId) -> list[Path]:
+        """The folders that runs were opened in, without loading any tool."""
+        from remit.domain.entry import Kind
+        from remit.domain.values import parse
+
+        found: dict[str, None] = {}
+        for run in runs:
+            for entry in self.journal.read(run, kinds=(Kind.OPENED,)):
+                body = parse(entry.body_json)
+                roots = body.get("roots", ()) if isinstance(body, Mapping) else ()
+                found |= dict.fromkeys(str(root) for root in roots) if isinstance(roots, list) else {}
+        return [Path(root) for root in found]
+
+    def opened_at(self, run: RunId) -> int:
+        """When a run was opened, in milliseconds since 1970."""
+        return self.engine.load(run).opened_at
+
+    def close(self) -> None:
+        if "journal" in self.__dict__:
+            self.journal.close()
+
+    def _roots(self) -> list[str]:
+        return [str(root) for root in self.places.roots]
+
+    def check_plan(self, plan: Plan) -> None:
+        """Before anything runs: every tool of the plan exists, and arguments without references fit. Raises PlanInvalid."""
+        from remit.runs.plan_file import check_tools
+
+        check_tools(plan, self.gate)
+
+    def check_model(self, name: str) -> None:
+        """Raises ModelUnset or BadInput when a goal could not be pursued; sends nothing."""
+        if self.scripted is None:
+            from remit.agent.models import resolve
+
+            resolve(name, env=os.environ)
+
+    def examine(self) -> Iterator[tuple[str, str, str]]:
+        """What remit needs of this machine, by trying: (what, what was seen, how to mend it or '')."""
+        from remit.tools.shell.sandbox import Missing, find
+
+        sandbox = find(self.places.state / "scratch")
+        if isinstance(sandbox, Missing):
+            yield "sandbox", f"{sandbox.reason}; shell commands ask for everything and cannot be undone", sandbox.fix
+        else:
+            yield "sandbox", "bubblewrap with overlay works", ""
+        try:
+            self.journal.version()
+            yield "journal", str(self.places.state), ""
+        except JournalTrouble as error:
+            yield "journal", error.message, error.fix
+        try:
+            yield "policy", f"{len(self.policy.rows())} rules", ""
+        except PolicyInvalid as error:
+            yield "policy", error.message, error.fix or "mend it"
+        named = os.environ.get("REMIT_MODEL", "")
+        yield "model", named or "none set: plan files and `remit demo` need none; set REMIT_MODEL to pursue goals", ""
+
+
+def _policy_sources(roots: Sequence[Path], more: Sequence[Path], origin: Origin) -> list[PolicySource]:
+    """The shipped default, then the organisation's, the user's and the projects' own files where there are some."""
+    from importlib import resources
+
+    from remit.policy.judge import PolicySource
+
+    default = resources.files("remit.policy").joinpath("default.cedar").read_text(encoding="utf-8")
+    found = [PolicySource(origin="default", name="default.cedar", text=default)]
+    usual: list[tuple[Origin, Path]] = [("organisation", _ORGANISATION), ("user", _config() / "policy.cedar")]
+    usual += [("project", root / ".remit" / "policy.cedar") for root in roots]
+    for who, path in (*usual, *((origin, path) for path in more)):
+        try:
+            found.append(PolicySource(origin=who, name=str(path), text=_policy_text(path)))
+        except FileNotFoundError:
+            if path in more:
+                raise PolicyInvalid(f"there is no file {path}", fix="give the path of a .cedar file") from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise PolicyInvalid(
+                f"{path} cannot be read: {error}", fix="mend or remove it; nothing runs past an unreadable policy"
+            ) from None
+    return found
+
+
+def _policy_text(path: Path) -> str:
+    """Raises OSError for what is no plain file of a sane size: a cloned project must not hang or fill us."""
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode) or found.st_size > _LARGEST_POLICY:
+        raise OSError("it is not a plain file of at most 1 MB")
+    return path.read_text(encoding="utf-8")
+
+
+def _config() -> Path:
+    """Where the person's own policy is."""
+    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "remit"
+
+
+class _AgentRuns:
+    """Makes the agent's worker for the model a run was opened with; the agent's libraries load only then."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def leg(self, run: Run, gate: Gate) -> LegEnd:
+        from remit.agent.loop import AgentWorker
+        from remit.agent.models import resolve
+        from remit.agent.scripted import as_model
+
+        specs = [tool.spec for tool in gate.tools.values()]
+        model = as_model(self._app.scripted, specs) if self._app.scripted else resolve(str(run.spec.get("model", "")), env=os.environ)
+        return await AgentWorker(journal=self._app.journal, clock=self._app.clock, model=model, tools=specs).leg(run, gate)

@@ -1,0 +1,87 @@
+"""The command line: one file per command group, imported only when it is called."""
+
+from __future__ import annotations
+
+import importlib
+import signal
+import sys
+from typing import Final
+
+import click
+
+from remit import __version__
+from remit.cli.exits import BAD_INPUT, INTERRUPTED, Terminated, exit_code_of
+from remit.errors import RemitError
+
+_COMMANDS: Final = {
+    "run": ("remit.cli.run", "Run a plan file, or pursue a goal with a model."),
+    "resume": ("remit.cli.run", "Go on with runs that wait or were interrupted."),
+    "runs": ("remit.cli.runs", "List runs, or show one."),
+    "show": ("remit.cli.runs", "Everything about one action, its output included."),
+    "stop": ("remit.cli.runs", "Close an open run."),
+    "inbox": ("remit.cli.inbox", "What waits for a person."),
+    "approve": ("remit.cli.inbox", "Say yes to exactly what a question shows."),
+    "deny": ("remit.cli.inbox", "Say no."),
+    "answer": ("remit.cli.inbox", "Answer a question that is not an approval."),
+    "undo": ("remit.cli.undo", "Take back an action, a run, or everything since a time."),
+    "log": ("remit.cli.log", "Search, follow or verify the journal."),
+    "policy": ("remit.cli.policy", "Check and explain policies."),
+    "tools": ("remit.cli.tools", "What remit can do here."),
+    "doctor": ("remit.cli.tools", "What this machine lacks, and how to get it."),
+    "demo": ("remit.cli.demo", "See all of it at work, without a model key."),
+}
+
+
+class _Lazy(click.Group):
+    """Knows every command's name and help without importing it."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        if cmd_name not in _COMMANDS:
+            return None
+        module = importlib.import_module(_COMMANDS[cmd_name][0])
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="remit")
+def remit() -> None:
+    """Hand work to AI and walk away.
+
+    remit lets an agent do alone what your policy allows, asks you about the rest, never does what is forbidden, and takes
+    back what went wrong. Start with `remit demo`, then `remit run plan.toml`.
+
+    Exit codes: 0 done, 1 not (all) done, 2 bad input, 3 waiting for a person, 5 conflict with a later change,
+    6 something needed is missing or busy, 7 trouble with the journal, 130/143 interrupted.
+    """
+
+
+def _terminate(number: int, frame: object) -> None:  # noqa: ARG001 - the signature of a handler
+    raise Terminated("interrupted; nothing is lost", fix="`remit resume` goes on where it stopped")
+
+
+def main() -> None:
+    """Entry point: every error is one clear message on standard error and a documented exit code."""
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        code = remit(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        code = BAD_INPUT
+    except RemitError as error:
+        click.echo(f"remit: {error}", err=True)
+        code = exit_code_of(error)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("remit: interrupted; `remit resume` goes on where it stopped", err=True)
+        code = INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()
+        code = 0
+    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,170 @@
+"""`remit inbox`, `approve`, `deny`, `answer`: the person's side, from any terminal. Must start fast."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from remit.app import App, places
+from remit.cli import show
+from remit.cli.person import person
+from remit.domain.action import split_id
+from remit.domain.entry import Kind
+from remit.domain.question import Answer, Question, QuestionKind
+from remit.domain.values import RunId
+from remit.errors import BadInput
+
+if TYPE_CHECKING:
+    from remit.domain.run import LegEnd
+
+
+@click.command()
+@click.argument("which", required=False)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per question.")
+def inbox(which: str | None, as_json: bool) -> None:
+    """What waits for a person: everything, or the question(s) whose id starts with WHICH."""
+    app = App(places())
+    try:
+        found = [q for q in app.inbox.pending() if not which or q.id.startswith(which)]
+        for item in found:
+            click.echo(json.dumps(show.question_json(item), ensure_ascii=False) if as_json else show.question(item) + "\n")
+        if not found and not as_json:
+            click.echo("nothing waits for you")
+            unfinished = sum(1 for _ in app.journal.pending(Kind.OPENED))
+            if unfinished:
+                click.echo(f"{unfinished} run(s) are open: `remit resume` goes on with what was interrupted")
+    finally:
+        app.close()
+
+
+def _answering(command: Callable[..., None]) -> Callable[..., None]:
+    """Options that all answers share."""
+    for option in (
+        click.option("--as", "who", default=None, help="Who you are; default is your login name."),
+        click.option("--role", "roles", multiple=True, help="A role you answer in, where policy asks for one."),
+        click.option("--note", default="", help="Goes to the agent and into the journal."),
+        click.option("--no-resume", is_flag=True, help="Only record the answer; do not go on with the run here."),
+        click.option("--yes", is_flag=True, help="Do not show the question again before answering by a shortened id."),
+    ):
+        command = option(command)
+    return command
+
+
+@click.command()
+@click.argument("question")
+@click.option("--edit", "edited", default=None, help="Approve other arguments instead: a JSON object, or @FILE. They are judged again.")
+@_answering
+def approve(question: str, edited: str | None, **options: Any) -> None:
+    """Say yes to exactly what QUESTION shows, once. `remit inbox` lists the ids; the beginning of one is enough."""
+    if edited is None:
+        _answer(question, Answer.APPROVE, options)
+        return
+    text = edited
+    if edited.startswith("@"):
+        try:
+            text = Path(edited[1:]).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise BadInput(f"{edited[1:]} cannot be read: {error}", fix="give a UTF-8 file with a JSON object") from None
+    _answer(question, Answer.EDIT, options, args_json=text)
+
+
+@click.command()
+@click.argument("question")
+@_answering
+def deny(question: str, **options: Any) -> None:
+    """Say no to QUESTION. The agent is told that the goal is refused, not the wording."""
+    _answer(question, Answer.DENY, options)
+
+
+@click.command()
+@click.argument("question")
+@click.argument("text")
+@_answering
+def answer(question: str, text: str, **options: Any) -> None:
+    """Answer QUESTION with TEXT: `happened` or `not_happened` for one in doubt, a word or a sentence for others."""
+    app = App(places())
+    try:
+        kind = app.inbox.find(question).kind
+    finally:
+        app.close()
+    if kind is QuestionKind.IN_DOUBT:
+        fitting = {"happened": Answer.HAPPENED, "not_happened": Answer.NOT_HAPPENED}
+        if text not in fitting:
+            raise BadInput(f"{text!r} does not say whether it happened", fix="look, then answer happened or not_happened")
+        _answer(question, fitting[text], options)
+        return
+    _answer(question, Answer.REPLY, options | {"note": text})
+
+
+def _answer(text: str, what: Answer, options: dict[str, Any], *, args_json: str = "") -> None:
+    app = App(places())
+    try:
+        found = app.inbox.find(text)
+        _confirm(text, found, what, yes=options["yes"])
+        if what is Answer.EDIT:
+            _check_edit(app, found, args_json)
+        who = options["who"] or person()
+        app.inbox.answer(found, what, who=who, note=options["note"], args_json=args_json, roles=options["roles"])
+        click.echo(f"{what}: {found.id}  {show.clean(found.title, keep='')}")
+        roots = [] if options["no_resume"] else app.roots_of(_run_of(found))
+    finally:
+        app.close()
+    if not options["no_resume"]:
+        sys.exit(_go_on(found, roots))
+
+
+def _check_edit(app: App, found: Question, args_json: str) -> None:
+    """A slip in an edit is said at once and the question stays; what fits is judged again when it is taken up."""
+    from remit.domain.action import Action, Level
+    from remit.domain.situation import Situation
+    from remit.domain.values import parse
+
+    args = parse(args_json)
+    if not isinstance(args, dict):
+        raise BadInput("the edited arguments are not a JSON object", fix='send all of them, like {"path": "a.txt", "text": "…"}')
+    judging = App(places(app.roots_of(_run_of(found))))
+    try:
+        tool = app.inbox.record(found).tool
+        judging.gate.judge(Action.wanting(found.action, actor="person", tool=tool, args=args), Situation(level=Level.OPERATOR))
+    finally:
+        judging.close()
+
+
+def _confirm(text: str, found: Question, what: Answer, *, yes: bool) -> None:
+    """A whole id names exactly what was shown. A shortened one could by now mean a newer question, so that one is shown first."""
+    if text == found.id or yes or what is Answer.DENY:
+        return
+    click.echo(show.question(found))
+    if not sys.stdin.isatty():
+        raise BadInput(f"{text!r} is not the whole id of what would be approved", fix=f"say {found.id}, or add --yes")
+    from remit.cli.asking import confirm
+
+    if not confirm(f"{what} this?"):
+        raise click.Abort
+
+
+def _run_of(found: Question) -> RunId:
+    return split_id(found.action)[0]
+
+
+def _go_on(found: Question, roots: list[Path]) -> int:
+    """The answer starts the next leg, here, unless another process is advancing the run."""
+    from remit.cli.driving import drive, report
+    from remit.cli.exits import DONE, exit_code_for
+    from remit.errors import RunBusy
+
+    app = App(places(roots))
+    try:
+        end: LegEnd = drive(app, _run_of(found), interactive=False)
+        click.echo(report(_run_of(found), end))
+        return exit_code_for(end)
+    except RunBusy:
+        click.echo("recorded; the process that runs it goes on by itself")
+        return DONE
+    finally:
+        app.close()

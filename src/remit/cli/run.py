@@ -1,0 +1,150 @@
+"""`remit run` and `remit resume`: open a run and advance it from here."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+
+from remit.app import App, places
+from remit.cli.driving import drive, report
+from remit.cli.exits import DONE, WAITING, exit_code_for
+from remit.cli.person import person
+from remit.domain.action import Level
+from remit.domain.run import LegEnd, Run
+from remit.domain.values import JsonValue, RunId, parse
+from remit.errors import ArgsInvalid, BadInput, RunBusy
+
+_PLAN_ENDINGS = (".toml", ".yaml", ".yml")
+
+
+@click.command()
+@click.argument("what")
+@click.option(
+    "--level", type=click.Choice([str(level) for level in Level]), default=None, help="How much it may do alone (default consultant)."
+)
+@click.option("--model", default=None, help="provider:name for a goal, e.g. openai:…, anthropic:…, ollama:…; default $REMIT_MODEL.")
+@click.option(
+    "--root",
+    "roots",
+    multiple=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder it may work in (default here).",
+)
+@click.option("--set", "inputs", multiple=True, metavar="NAME=VALUE", help="Fill an input of the plan file; JSON values are read as such.")
+@click.option("--wait", type=float, default=0.0, metavar="SECONDS", help="Stay and go on when somebody answers elsewhere.")
+@click.option("--json", "as_json", is_flag=True, help="Print only one JSON object at the end.")
+def run(
+    what: str, level: str | None, model: str | None, roots: tuple[Path, ...], inputs: tuple[str, ...], wait: float, as_json: bool
+) -> None:
+    """Run WHAT: a plan file (.toml, .yaml; needs no model), or a goal in your own words for a model to pursue.
+
+    At a terminal its questions are put right here; elsewhere it ends with exit code 3 and waits as rows until somebody answers.
+    """
+    app = App(places(roots))
+    try:
+        opened = _open(app, what, level, model, _inputs(inputs))
+        if not as_json:
+            click.echo(f"run {opened.id} at level {opened.level} in {', '.join(opened.roots)}")
+        end = drive(app, opened.id, interactive=_at_terminal(as_json), wait=wait, quiet=as_json)
+        _tell(opened.id, end, as_json=as_json)
+    finally:
+        app.close()
+    sys.exit(exit_code_for(end))
+
+
+@click.command()
+@click.argument("which", required=False)
+@click.option("--wait", type=float, default=0.0, metavar="SECONDS", help="Stay and go on when somebody answers elsewhere.")
+@click.option("--json", "as_json", is_flag=True, help="Print only one JSON object per run.")
+def resume(which: str | None, wait: float, as_json: bool) -> None:
+    """Go on with the run whose id starts with WHICH, or with every open run. Safe at any time: nothing is done twice."""
+    codes = [_resume(item, wait=wait, as_json=as_json) for item in _open_runs(which)]
+    sys.exit(next((code for code in codes if code not in {DONE, WAITING}), WAITING if WAITING in codes else DONE))
+
+
+def _resume(item: Run, *, wait: float, as_json: bool) -> int:
+    app = App(places([Path(root) for root in item.roots]))
+    try:
+        end = drive(app, item.id, interactive=_at_terminal(as_json), wait=wait, quiet=as_json)
+        _tell(item.id, end, as_json=as_json)
+        return exit_code_for(end)
+    except RunBusy as busy:
+        click.echo(f"run {item.id}: {busy}", err=True)
+        return RunBusy.exit_code
+    finally:
+        app.close()
+
+
+def _open_runs(which: str | None) -> list[Run]:
+    app = App(places())
+    try:
+        found = list(app.engine.unfinished())
+        if which is None:
+            if not found:
+                click.echo("no run is open")
+            return found
+        chosen = [item for item in found if item.id.startswith(which)]
+        if len(chosen) != 1:
+            ids = ", ".join(item.id for item in (chosen or found)) or "none"
+            raise BadInput(f"{which!r} is not exactly one open run", fix=f"open runs: {ids}; `remit runs` lists all")
+        return chosen
+    finally:
+        app.close()
+
+
+def _open(app: App, what: str, level: str | None, model: str | None, inputs: Mapping[str, JsonValue]) -> Run:
+    if what.endswith(_PLAN_ENDINGS):
+        from remit.runs.plan_file import read_plan
+
+        plan = read_plan(_read(Path(what)), name=Path(what).name, inputs=inputs)
+        app.check_plan(plan)
+        return app.open_plan(plan, level=Level(level) if level else plan.level or Level.CONSULTANT, who=person())
+    if not what.strip() or Path(what).is_dir():
+        raise BadInput(f"{what!r} is neither a plan file nor a goal", fix="give a .toml or .yaml file, or say in words what shall be done")
+    if inputs:
+        raise BadInput("--set fills inputs of a plan file, and this is a goal", fix="put the values into the goal")
+    name = model or os.environ.get("REMIT_MODEL", "")
+    app.check_model(name)
+    return app.open_goal(what, level=Level(level) if level else Level.CONSULTANT, model=name)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise BadInput(
+            f"there is no file {path}", fix="give the path of a plan file, or a goal that does not end in .toml or .yaml"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path} cannot be read: {error}", fix="give a UTF-8 text file you may read") from None
+
+
+def _inputs(pairs: tuple[str, ...]) -> dict[str, JsonValue]:
+    found: dict[str, JsonValue] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise BadInput(f"{pair!r} is not NAME=VALUE", fix="write --set name=value")
+        try:
+            found[name] = parse(value)
+        except ArgsInvalid:
+            found[name] = value
+    return found
+
+
+def _at_terminal(as_json: bool) -> bool:
+    return not as_json and sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def _tell(run_id: RunId, end: LegEnd, *, as_json: bool) -> None:
+    if as_json:
+        click.echo(
+            json.dumps({"run": run_id, "state": str(end.state), "summary": end.summary, "waiting": list(end.waiting)}, ensure_ascii=False)
+        )
+    else:
+        click.echo(report(run_id, end))

@@ -1,0 +1,99 @@
+"""`remit runs` and `remit stop`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+
+import click
+
+from remit.app import App, places
+from remit.cli import show as look
+from remit.cli.person import person
+from remit.domain.run import Run
+from remit.domain.values import RunId
+from remit.errors import BadInput, NotFound
+
+
+@click.command()
+@click.argument("which", required=False)
+@click.option("--all", "everything", is_flag=True, help="Closed runs too.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per run.")
+def runs(which: str | None, everything: bool, as_json: bool) -> None:
+    """List open runs (with --all every run), or show what the run whose id starts with WHICH did."""
+    app = App(places())
+    try:
+        if which is not None:
+            for item in app.journal.read(find_run(app, which)):
+                click.echo(look.entry_json(item) if as_json else look.entry(item))
+            return
+        found = [app.engine.load(run) for run in app.journal.find_runs("")] if everything else list(app.engine.unfinished())
+        for run in found:
+            click.echo(_row(app, run, as_json=as_json))
+        if not found and not as_json:
+            click.echo("no run is open")
+    finally:
+        app.close()
+
+
+@click.command()
+@click.argument("action")
+@click.option("--json", "as_json", is_flag=True, help="Every entry, whole, one JSON object a line.")
+def show(action: str, as_json: bool) -> None:
+    """Show everything about ACTION (RUN/NAME): what was wanted, decided, asked, done, and its whole output."""
+    app = App(places())
+    try:
+        run, _, name = action.partition("/")
+        found = list(app.journal.read(find_run(app, run), action=name)) if name else []
+        if not found:
+            raise NotFound(f"there is no action {action!r}", fix="`remit log` lists actions; they look like RUN/NAME")
+        for item in found:
+            click.echo(look.entry_json(item) if as_json else look.whole(item))
+    finally:
+        app.close()
+
+
+@click.command()
+@click.argument("which")
+@click.option("--why", default="", help="Goes into the journal.")
+def stop(which: str, why: str) -> None:
+    """Close the open run whose id starts with WHICH. What it did stays; `remit undo` takes it back."""
+    app = App(places())
+    try:
+        end = asyncio.run(app.engine.stop(find_run(app, which), why=why or f"stopped by {person()}"))
+        click.echo(f"{end.state}: {end.summary}")
+    finally:
+        app.close()
+    sys.exit(0)
+
+
+def find_run(app: App, text: str) -> RunId:
+    """The one run whose id is, or starts with, `text`. Raises NotFound or BadInput."""
+    found = app.journal.find_runs(text)
+    if text in found:
+        return RunId(text)
+    if not found:
+        raise NotFound(f"there is no run {text!r}", fix="`remit runs --all` lists them")
+    if len(found) > 1:
+        raise BadInput(f"{text!r} could be {', '.join(found[:5])}", fix="type more of the id")
+    return found[0]
+
+
+def _row(app: App, run: Run, *, as_json: bool) -> str:
+    end = app.engine.ended(run.id)
+    waiting = app.engine.waiting_for(run.id)
+    state = str(end.state) if end else "waiting" if waiting else "open"
+    if as_json:
+        fields = {
+            "run": run.id,
+            "kind": str(run.kind),
+            "state": state,
+            "level": str(run.level),
+            "goal": run.goal,
+            "roots": list(run.roots),
+            "waiting": waiting,
+        }
+        return json.dumps(fields | {"opened_at": run.opened_at}, ensure_ascii=False)
+    asks = f" ({len(waiting)} waiting)" if waiting else ""
+    return f"{run.id}  {look.when(run.opened_at)}  {state + asks:<20} {run.kind:<6} {run.level:<12} {look.clean(run.goal, keep='')[:100]}"

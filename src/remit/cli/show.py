@@ -1,0 +1,136 @@
+"""How things look in a terminal: plain lines, nothing hidden, no control characters of others."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+import click
+
+from remit.domain.entry import Entry, Kind
+from remit.domain.question import Question, QuestionKind
+from remit.domain.values import JsonValue
+from remit.domain.visible import visible
+
+_MARK = {
+    Kind.STARTED: "▶",
+    Kind.FINISHED: "✓",
+    Kind.REFUSED: "✗",
+    Kind.ASKED: "?",
+    Kind.ANSWERED: "!",
+    Kind.UNDONE: "↶",
+}
+
+
+def clean(text: str, *, keep: str = "\n\t") -> str:
+    """Text of others, with every hidden character as its code point."""
+    return visible(text, keep=keep)
+
+
+def when(at: int) -> str:
+    """Local time to the second."""
+    return datetime.fromtimestamp(at / 1000, tz=UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def question(item: Question) -> str:
+    """A whole question: id, verb and target, why, everything it would do, and how to answer."""
+    lines = [click.style(f"{item.id}  {clean(item.title, keep='')}", bold=True)]
+    if item.why:
+        lines += [f"  why: {line}" for line in clean(item.why).splitlines()]
+    lines += [f"  | {line}" for line in clean(item.body).splitlines()]
+    if item.clipped:
+        lines.append("  | (too large to be shown whole; what is approved is this and nothing else)")
+    if item.people > 1:
+        lines.append(f"  needs {item.people} different people")
+    if item.expires_at:
+        lines.append(f"  expires {when(item.expires_at)}; silence is not a yes: nothing is done then")
+    lines.append(f"  {_how_to_answer(item)}")
+    return "\n".join(lines)
+
+
+def question_json(item: Question) -> dict[str, JsonValue]:
+    """A question as data."""
+    return {
+        "id": item.id,
+        "action": item.action,
+        "kind": str(item.kind),
+        "title": item.title,
+        "body": item.body,
+        "why": item.why,
+        "digest": item.digest,
+        "people": item.people,
+        "asked_at": item.asked_at,
+        "expires_at": item.expires_at,
+        "clipped": item.clipped,
+    }
+
+
+def entry(item: Entry) -> str:
+    """One line of the journal."""
+    mark = next((sign for kind, sign in _MARK.items() if kind == item.kind), " ")
+    return f"{item.seq:>7} {when(item.at)} {mark} {item.kind:<9} {item.id}{item.part}  {gist(item)}"
+
+
+def whole(item: Entry) -> str:
+    """One entry with all it says, texts as they are, line by line."""
+    body = json.loads(item.body_json)
+    lines = [click.style(f"{when(item.at)}  {item.kind}{item.part and '  ' + item.part}", bold=True)]
+    for key, value in _flat(body):
+        text = clean(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+        first, *rest = text.splitlines() or [""]
+        lines += [f"  {key}: {first}", *(f"  {' ' * len(key)}  {line}" for line in rest)]
+    return "\n".join(lines)
+
+
+def _flat(value: Mapping[str, JsonValue], prefix: str = "") -> list[tuple[str, JsonValue]]:
+    found: list[tuple[str, JsonValue]] = []
+    for key, item in value.items():
+        found += _flat(item, f"{prefix}{key}.") if isinstance(item, Mapping) else [(prefix + key, item)]
+    return found
+
+
+def entry_json(item: Entry) -> str:
+    """One line of the journal as one line of JSON."""
+    body = json.loads(item.body_json)
+    fields = {"seq": item.seq, "run": item.run, "n": item.n, "kind": item.kind, "at": item.at, "action": item.action, "part": item.part}
+    return json.dumps(fields | {"body": body, "hash": item.hash.hex()}, ensure_ascii=False, sort_keys=True)
+
+
+def gist(item: Entry, width: int = 160) -> str:
+    """What an entry says, in a few words; for the whole of it there is `--json`."""
+    body = json.loads(item.body_json)
+    text = _gist(item.kind, body if isinstance(body, Mapping) else {})
+    text = clean(" ".join(text.split()), keep="")
+    return text if len(text) <= width else f"{text[:width]}… (+{len(text) - width})"
+
+
+def _gist(kind: str, body: Mapping[str, JsonValue]) -> str:
+    match kind:
+        case Kind.OPENED:
+            return f"{body.get('kind')} at level {body.get('level')}: {body.get('goal')}"
+        case Kind.PROPOSED:
+            return f"{body.get('tool')} {json.dumps(body.get('args'), ensure_ascii=False)}"
+        case Kind.ASKED:
+            return str(body.get("title", ""))
+        case Kind.ANSWERED:
+            return f"{body.get('answer')} {body.get('note') or ''}"
+        case Kind.REFUSED:
+            return f"by {body.get('by')}: {body.get('reason')}"
+        case Kind.FINISHED:
+            return f"{body.get('status')} {body.get('error') or json.dumps(body.get('result'), ensure_ascii=False)}"
+        case Kind.STARTED:
+            touches = body.get("touches", [])
+            return ", ".join(map(str, touches)) if isinstance(touches, list) else ""
+        case _:
+            return " ".join(f"{key}={value}" for key, value in body.items())
+
+
+def _how_to_answer(item: Question) -> str:
+    match item.kind:
+        case QuestionKind.IN_DOUBT:
+            return f"look, then: remit answer {item.id} happened | not_happened"
+        case QuestionKind.CLARIFY:
+            return f"remit answer {item.id} {' | '.join(item.options) or 'TEXT'}"
+        case _:
+            return f"remit approve {item.id}   or   remit deny {item.id}"

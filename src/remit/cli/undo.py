@@ -1,0 +1,125 @@
+"""`remit undo`: shows what it would do; does it with --yes or after a y."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+import click
+
+from remit.app import App, places
+from remit.cli import show
+from remit.cli.driving import drive, report
+from remit.cli.exits import CONFLICT, DONE, NOT_DONE, WAITING
+from remit.cli.person import person
+from remit.cli.runs import find_run
+from remit.domain.action import split_id
+from remit.domain.entry import Kind
+from remit.domain.run import RunState
+from remit.domain.values import ActionId
+from remit.errors import BadInput, Conflict, ToolFailed
+from remit.gate.undo import UndoPlan
+
+_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+@click.command()
+@click.argument("what", required=False)
+@click.option("--since", default=None, help="Everything since a time: 30m, 2h, 3d, or 2026-11-22T17:00.")
+@click.option("--with-dependants", is_flag=True, help="Also take back later actions that touched the same places.")
+@click.option("--yes", is_flag=True, help="Do it; without it you see what would happen.")
+def undo(what: str | None, since: str | None, with_dependants: bool, yes: bool) -> None:
+    """Take back WHAT (an action RUN/NAME, or a run), or everything --since a time; never over someone else's later change.
+
+    An undo is an action itself: `remit undo UNDO-RUN` does it again.
+    """
+    if (what is None) == (since is None):
+        raise BadInput("say what to take back", fix="give an action, a run, or --since TIME (one of them)")
+    app = App(places(_roots(what, since)))
+    try:
+        plan = _plan(app, what, since)
+        plan = app.undoing.with_dependants(plan) if with_dependants else plan
+        worth_it = asyncio.run(_show(app, plan))
+        code = _carry_out(app, plan, yes=yes) if worth_it else (DONE if not plan.cannot else NOT_DONE)
+    finally:
+        app.close()
+    sys.exit(code)
+
+
+def _roots(what: str | None, since: str | None) -> list[Path]:
+    """Where the actions in question, and all later ones that may depend on them, worked."""
+    app = App(places())
+    try:
+        if since is not None:
+            at, runs = moment(since), set()
+        else:
+            run = find_run(app, (what or "").partition("/")[0])
+            at, runs = app.opened_at(run), {run}
+        runs |= {entry.run for entry in app.journal.search(kinds=(Kind.STARTED,), since=at)}
+        return app.roots_of(*sorted(runs))
+    finally:
+        app.close()
+
+
+def _plan(app: App, what: str | None, since: str | None) -> UndoPlan:
+    if since is not None:
+        return app.undoing.since(moment(since))
+    run, _, name = (what or "").partition("/")
+    found = find_run(app, run)
+    return app.undoing.of_action(ActionId(f"{found}/{name}")) if name else app.undoing.of_run(found)
+
+
+async def _show(app: App, plan: UndoPlan) -> bool:
+    """Print the preview, newest first; whether there is anything to do."""
+    for action, why in plan.cannot:
+        click.echo(f"cannot take back {action}: {show.clean(why)}")
+    for step in plan.steps:
+        click.echo(f"{step.of}  take back: {show.clean(step.title, keep='')}")
+        try:
+            preview = await app.undoing.preview(step)
+            click.echo("\n".join(f"  | {line}" for line in show.clean(preview.text).splitlines()))
+        except ToolFailed as error:
+            click.echo(f"  | would be refused now: {show.clean(str(error))}")
+    if not plan.steps and not plan.cannot:
+        click.echo("there is nothing to take back")
+    return bool(plan.steps)
+
+
+def _carry_out(app: App, plan: UndoPlan, *, yes: bool) -> int:
+    if plan.blocked_by:
+        listed = ", ".join(plan.blocked_by)
+        raise Conflict(f"later actions touched the same places: {listed}", fix="take those back first, or add --with-dependants")
+    if not yes:
+        if not sys.stdin.isatty():
+            click.echo("this is what would happen; add --yes to do it")
+            return DONE
+        from remit.cli.asking import confirm
+
+        if not confirm("take this back?"):
+            return NOT_DONE
+    for touched in {split_id(step.of)[0] for step in plan.steps}:
+        if app.engine.ended(touched) is None:
+            click.echo(f"run {touched} is still open; it is stopped first")
+            asyncio.run(app.engine.stop(touched, why="taken back while it was open"))
+    run = app.open_undo(plan, who=person())
+    end = drive(app, run.id, interactive=False, quiet=True)
+    click.echo(report(run.id, end))
+    if end.state is RunState.DONE and plan.cannot:
+        return NOT_DONE
+    return {RunState.DONE: DONE, RunState.WAITING: WAITING}.get(end.state, CONFLICT)
+
+
+def moment(text: str) -> int:
+    """A point in time as milliseconds since 1970: a span back from now, or a local date and time. Raises BadInput."""
+    match = re.fullmatch(r"(\d+)([smhd])", text)
+    if match:
+        return int((time.time() - int(match.group(1)) * _UNITS[match.group(2)]) * 1000)
+    try:
+        return int(datetime.fromisoformat(text).astimezone().timestamp() * 1000)
+    except ValueError:
+        raise BadInput(f"{text!r} is not a time", fix="write 30m, 2h, 3d, or 2026-11-22T17:00") from None

@@ -1,0 +1,1 @@
+"""The nouns of remit: frozen, without I/O, clock or dice."""

@@ -1,0 +1,83 @@
+"""What an actor wants to do, and how bad doing it may be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from remit.domain.values import ActionId, Digest, JsonValue, RunId, canonical, digest, parse
+from remit.errors import ArgsInvalid
+
+
+class Effect(StrEnum):
+    """What is left of an effect when it was a mistake. Egress (a read that leaves the machine) is a fact of its own."""
+
+    PURE = "pure"
+    REVERSIBLE = "reversible"
+    TRANSACTIONAL = "transactional"
+    COMPENSABLE = "compensable"
+    DEFERRABLE = "deferrable"
+    IRREVERSIBLE = "irreversible"
+
+
+class Level(StrEnum):
+    """How autonomous a run is, named after what the person still does (Feng et al. 2025), least autonomy first."""
+
+    OPERATOR = "operator"
+    COLLABORATOR = "collaborator"
+    CONSULTANT = "consultant"
+    APPROVER = "approver"
+    OBSERVER = "observer"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Action:
+    """One tool call that an actor wants to make. Wanting is free; only the gate runs it."""
+
+    id: ActionId
+    actor: str
+    tool: str
+    args_json: str
+    """Canonical JSON of the arguments: what is judged, digested, journalled and handed to the tool is this text."""
+    reason: str = ""
+    """Why the actor wants it, in its own words. Shown, never judged and never part of the digest."""
+
+    @classmethod
+    def wanting(cls, action_id: ActionId, *, actor: str, tool: str, args: Mapping[str, JsonValue], reason: str = "") -> Action:
+        """Freeze `args` as they are now. Raises ArgsInvalid when they are not plain JSON."""
+        return cls(id=action_id, actor=actor, tool=tool, args_json=canonical(args), reason=reason)
+
+    @property
+    def run(self) -> RunId:
+        return split_id(self.id)[0]
+
+    @property
+    def name(self) -> str:
+        """The part of the id that is unique within its run."""
+        return split_id(self.id)[1]
+
+    @property
+    def args(self) -> dict[str, JsonValue]:
+        """A fresh copy each time: changing it changes nothing."""
+        value = parse(self.args_json)
+        if not isinstance(value, dict):
+            raise ArgsInvalid("arguments are not a JSON object", fix="send an object with the tool's parameters by name")
+        return value
+
+    def digest(self, *, definition: str, binding: str) -> Digest:
+        """What an approval is bound to: tool and its definition, exact arguments, and what the preview showed."""
+        return digest("remit.approval.1", self.tool, definition, self.args_json, binding)
+
+
+def action_id(run: RunId, name: str) -> ActionId:
+    """Join the two parts of an action's id."""
+    return ActionId(f"{run}/{name}")
+
+
+def split_id(value: str) -> tuple[RunId, str]:
+    """Split an action's id into run and name. Raises ArgsInvalid for anything else."""
+    run, slash, name = value.partition("/")
+    if not (run and slash and name):
+        raise ArgsInvalid(f"{value!r} is not an action id", fix="ids look like RUN/NAME; `remit log` shows them")
+    return RunId(run), name

@@ -1,0 +1,28 @@
+"""What the run knows when it submits an action."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from remit.domain.action import Level
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation:
+    """The circumstances an action is judged in. The worker fills it; a model can make it stricter, never looser."""
+
+    level: Level
+    words: str = ""
+    """The person's own words: goal, plan text, messages. A value named here literally has provenance 3."""
+    untrusted: tuple[str, ...] = ()
+    """Texts the run read from strangers."""
+    tainted: bool = False
+    planned: bool = False
+    confidence: int = -1
+    anomaly: int = 0
+    budget_left: bool = True
+    high_stakes: bool = False
+    ordered_by: str = ""
+    """The person who ordered this very call after seeing what it does, as with `remit undo --yes`: that is one yes."""
+    where: str = ""
+    """Shown with a question: which step of what."""

@@ -1,0 +1,1 @@
+"""Every action passes here: judge, ask, write ahead, act, verify, record."""

@@ -1,0 +1,67 @@
+"""Asking a person something that is not an approval: what to do when the ways are used up, or what was meant."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from remit.domain.entry import Draft, Kind
+from remit.domain.question import Answer, Question, QuestionKind
+from remit.domain.receipt import Waiting
+from remit.domain.record import fold, question_body
+from remit.domain.values import ActionId, Digest, QuestionId, RunId
+from remit.errors import AlreadyRecorded
+from remit.ports import Clock, Journal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What a person said; `text` is one of the options when options were given, and 'stop' for a denial."""
+
+    text: str
+    who: str
+
+
+async def clarify(
+    journal: Journal, clock: Clock, question_for: ActionId, *, title: str, body: str, options: Sequence[str] = ()
+) -> Reply | Waiting:
+    """Put the question once, or read its reply. Idempotent per `question_for`; never expires, as silence decides nothing."""
+    run, _, name = question_for.partition("/")
+    record = fold(question_for, journal.read(RunId(run), action=name))
+    if record.asked:
+        asked = record.asked[-1]
+        said = asked.answered(Answer.REPLY, Answer.DENY)
+        if said is None:
+            return Waiting(action=question_for, question=asked.question)
+        if not asked.settled:
+            await _write(
+                journal, Draft(run=RunId(run), action=name, part=":1", kind=Kind.SETTLED, at=clock.now(), body={"why": "answered"})
+            )
+        return Reply(text="stop" if said.answer is Answer.DENY else said.note, who=said.who)
+    question = Question(
+        id=QuestionId(f"{question_for}:1"),
+        action=question_for,
+        kind=QuestionKind.CLARIFY,
+        title=title,
+        body=body,
+        options=tuple(options),
+        why="without an answer the run waits; it does nothing about this by itself",
+        digest=Digest(""),
+        people=1,
+        roles=frozenset(),
+        asked_at=clock.now(),
+        expires_at=0,
+    )
+    draft = Draft(
+        run=RunId(run), action=name, part=":1", kind=Kind.ASKED, at=clock.now(), body=question_body(question, staged=None, binding="")
+    )
+    await _write(journal, draft)
+    return Waiting(action=question_for, question=question)
+
+
+async def _write(journal: Journal, draft: Draft) -> None:
+    try:
+        await asyncio.wrap_future(journal.append([draft], durable=False))
+    except AlreadyRecorded:
+        return  # somebody wrote the same line first; it says the same

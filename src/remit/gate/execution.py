@@ -1,0 +1,150 @@
+"""From a decision to an outcome: capture, write ahead, act, look, record — and the same road again after a crash."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import replace
+
+from remit.crashpoint import crashpoint
+from remit.domain.action import Action, Effect
+from remit.domain.entry import Draft, Entry, Kind
+from remit.domain.outcome import Evidence, Outcome, Status
+from remit.domain.record import Record, outcome_body
+from remit.domain.values import JsonValue, canonical
+from remit.errors import ArgsInvalid, RemitError, ToolFailed, ToolUncertain
+from remit.ports import Call, Clock, Happened, Journal, Tool
+
+
+class Execution:
+    """The only place that runs a tool. Every effect has one durable STARTED before it; outcomes are written lazily, in order."""
+
+    def __init__(self, journal: Journal, clock: Clock, *, timeout: float) -> None:
+        self._journal = journal
+        self._clock = clock
+        self._timeout = timeout
+        self._later: set[Future[tuple[Entry, ...]]] = set()
+        self._trouble: BaseException | None = None
+
+    async def start(
+        self, action: Action, tool: Tool, call: Call, before: Sequence[Draft], people: Sequence[str], permit: Callable[[Call], None]
+    ) -> Outcome | None:
+        """Run an action that may run now. `before` is written in the transaction that starts it; None: nobody knows whether it happened.
+
+        Raises ToolFailed from `capture` and whatever `permit` raises about the captured call (nothing was started and nothing was
+        written), and AlreadyRecorded when someone else has started it.
+        """
+        if tool.effect(call.args) is Effect.PURE and not tool.spec.egress:
+            outcome = await self._act(tool, call)
+            await self.write(
+                [*before, self._finished(action, outcome or failed("in_doubt", "a pure call cannot be in doubt"))], durable=False
+            )
+            return outcome
+        captured = await tool.capture(call)
+        call = replace(call, captured=captured.data)
+        permit(call)
+        body: dict[str, JsonValue] = {"data": captured.data, "touches": list(captured.touches)}
+        if people:
+            body["people"] = sorted(people)
+        await self.write([*before, self._draft(action, Kind.STARTED, body)], durable=True)
+        crashpoint("started")
+        outcome = await self._act(tool, call)
+        crashpoint("acted")
+        return self.finish(action, outcome)
+
+    async def recover(self, action: Action, tool: Tool, record: Record) -> Outcome | None:
+        """Settle a STARTED without FINISHED by looking at the world; run again only when that cannot double it. None: nobody knows."""
+        data = (record.started or {}).get("data")
+        call = Call(action=action.id, args=action.args, captured=data)
+        probed = await tool.probe(call)
+        match probed.happened:
+            case Happened.YES:
+                return self.finish(action, Outcome(status=Status.SUCCEEDED, result=probed.result, evidence=Evidence.PROBE))
+            case Happened.NO if probed.again:
+                await self.write([self._draft(action, Kind.RESUMED, {}, part=f"+{record.resumed + 1}")], durable=True)
+                crashpoint("resumed")
+                return self.finish(action, await self._act(tool, replace(call, again=True)))
+            case Happened.NO:
+                return self.finish(action, _not_happened(probed.detail))
+            case Happened.UNKNOWN:
+                return None
+
+    def finish(self, action: Action, outcome: Outcome | None) -> Outcome | None:
+        """Record how it ended, lazily: losing this line only means that the next leg looks at the world again."""
+        if outcome is not None:
+            future = self._journal.append([self._finished(action, outcome)], durable=False, hurry=False)
+            self._later.add(future)
+            future.add_done_callback(self._landed)
+        return outcome
+
+    async def write(self, drafts: Sequence[Draft], *, durable: bool) -> None:
+        """Append and wait for it. Raises what an earlier lazy line failed with, so that no loss stays silent."""
+        if self._trouble is not None:
+            trouble, self._trouble = self._trouble, None
+            raise trouble
+        await written(self._journal.append(drafts, durable=durable))
+
+    async def flush(self) -> None:
+        """Return once every lazy line is written; afterwards kill -9 loses nothing of them."""
+        while self._later:
+            self._journal.append([], durable=False)
+            await asyncio.gather(*(asyncio.wrap_future(f) for f in tuple(self._later)), return_exceptions=True)
+        if self._trouble is not None:
+            trouble, self._trouble = self._trouble, None
+            raise trouble
+
+    async def _act(self, tool: Tool, call: Call) -> Outcome | None:
+        try:
+            async with asyncio.timeout(self._timeout):
+                result = await tool.run(call)
+            canonical(result)
+        except ToolFailed as error:
+            return failed(error.code, str(error))
+        except TimeoutError:
+            return await self._look(tool, call, f"no answer within {self._timeout:g} s")
+        except (ToolUncertain, ArgsInvalid) as error:
+            return await self._look(tool, call, str(error))
+        except Exception as error:  # noqa: BLE001 - a tool may raise anything; whether it acted is then a question to the world
+            return await self._look(tool, call, f"{type(error).__name__}: {error}")
+        return Outcome(status=Status.SUCCEEDED, result=result)
+
+    async def _look(self, tool: Tool, call: Call, why: str) -> Outcome | None:
+        """The tool ended without saying whether it acted."""
+        try:
+            probed = await tool.probe(call)
+        except (RemitError, OSError):
+            return None
+        match probed.happened:
+            case Happened.YES:
+                return Outcome(status=Status.SUCCEEDED, result=probed.result, evidence=Evidence.PROBE, error=why)
+            case Happened.NO:
+                return _not_happened(why)
+            case Happened.UNKNOWN:
+                return None
+
+    def _landed(self, future: Future[tuple[Entry, ...]]) -> None:
+        self._later.discard(future)
+        error = future.exception()
+        if error is not None:
+            self._trouble = error
+
+    def _finished(self, action: Action, outcome: Outcome) -> Draft:
+        return self._draft(action, Kind.FINISHED, outcome_body(outcome))
+
+    def _draft(self, action: Action, kind: Kind, body: dict[str, JsonValue], *, part: str = "") -> Draft:
+        return Draft(run=action.run, action=action.name, kind=kind, part=part, at=self._clock.now(), body=body)
+
+
+async def written(future: Future[tuple[Entry, ...]]) -> tuple[Entry, ...]:
+    """Wait for lines to be written; costs no turn of the event loop when they are already."""
+    return future.result() if future.done() else await asyncio.wrap_future(future)
+
+
+def failed(code: str, why: str) -> Outcome:
+    """It surely did not happen."""
+    return Outcome(status=Status.FAILED, code=code, error=why)
+
+
+def _not_happened(why: str) -> Outcome:
+    return Outcome(status=Status.FAILED, code="not_happened", error=why, evidence=Evidence.PROBE)

@@ -1,0 +1,352 @@
+"""The gate: every action of every actor passes here, and nothing else runs tools.
+
+The road of one action: facts, decision, question and approval where policy wants them, then `execution`. Submitting the
+same action again is always safe: it answers from the journal, goes on where it stopped, or settles what a crash left.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass, replace
+from weakref import WeakValueDictionary
+
+from remit.domain.action import Action, split_id
+from remit.domain.decision import Decision, Facts, Verdict
+from remit.domain.entry import Draft, Kind
+from remit.domain.outcome import Outcome
+from remit.domain.question import QuestionKind
+from remit.domain.receipt import Finished, Receipt, Refused, Waiting
+from remit.domain.record import Asked, Record, State, fold, outcome_body
+from remit.domain.situation import Situation
+from remit.domain.values import ActionId, JsonValue, RunId, canonical
+from remit.errors import AlreadyRecorded, ArgsInvalid, BadInput, Conflict, OutsideRoots, ToolFailed
+from remit.gate.asking import Asking, answered_no
+from remit.gate.execution import Execution, failed
+from remit.gate.facts import to_body
+from remit.gate.holding import Holding
+from remit.gate.judgement import Given, Judgement, Wider
+from remit.policy.judge import Policy
+from remit.ports import Call, Clock, Journal, Tool
+
+_ROUNDS = 4
+"""How often one action may be asked about before it fails: a world that changes under every question needs another plan."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What the gate waits for, at most."""
+
+    tool_seconds: float = 600.0
+    question_ms: int = 7 * 24 * 3600 * 1000
+    approval_ms: int = 24 * 3600 * 1000
+
+
+class Gate:
+    """One per process. Safe for concurrent use by many runs on one event loop, and beside other processes on the same journal."""
+
+    def __init__(
+        self,
+        *,
+        journal: Journal,
+        tools: Mapping[str, Tool],
+        policy: Policy,
+        clock: Clock,
+        roots: Sequence[str] = (),
+        limits: Limits | None = None,
+    ) -> None:
+        self.journal = journal
+        self.tools = dict(tools)
+        self.policy = policy
+        self.limits = limits or Limits()
+        self._clock = clock
+        self._judgement = Judgement(self.tools, policy, roots)
+        self._execution = Execution(journal, clock, timeout=self.limits.tool_seconds)
+        self._asking = Asking(journal, clock, question_ms=self.limits.question_ms)
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._holding = Holding(journal)
+
+    def hold(self, run: RunId) -> AbstractContextManager[None]:
+        """Advance `run` from here only; many tasks of this gate may hold it together. Raises RunBusy when another process does."""
+        return self._holding.hold(run)
+
+    async def submit(self, action: Action, situation: Situation) -> Receipt:
+        """Judge the action and carry it as far as it may go. Idempotent per action id.
+
+        Raises RunBusy when another process advances the run, JournalTrouble when nothing can be recorded (then nothing was started).
+        """
+        turn = self._turns.setdefault(action.id, asyncio.Lock())
+        with self.hold(action.run):
+            async with turn:
+                for _ in range(_ROUNDS):
+                    record = Record(id=action.id) if self._holding.never_seen(action) else self.record(action)
+                    if record.state is State.STARTED:
+                        await self.flush()  # its end may be on its way into the journal, from this very process
+                        record = self.record(action)
+                    try:
+                        return await self._go_on(action, record, situation)
+                    except AlreadyRecorded:
+                        continue  # another process was faster with this very line: its record tells what to do now
+        raise ArgsInvalid(f"{action.id} keeps changing under us", fix="look at `remit log` for who else works on this run")
+
+    def record(self, action: Action) -> Record:
+        """What the journal knows about the action now."""
+        return fold(action.id, self.journal.read(action.run, action=action.name))
+
+    async def flush(self) -> None:
+        """Wait until every outcome reported so far is written."""
+        await self._execution.flush()
+
+    async def note(self, action: ActionId, body: Mapping[str, JsonValue]) -> None:
+        """Keep a remark on an action, such as why it counts as failed. Writing it twice is the same as once."""
+        run, name = split_id(action)
+        with suppress(AlreadyRecorded):
+            await self._execution.write([Draft(run=run, action=name, kind=Kind.NOTE, at=self._clock.now(), body=body)], durable=False)
+
+    async def mark_undone(self, action: ActionId, *, by: ActionId, partly: bool = False) -> None:
+        """Note on an action that another one has taken it back. Writing it twice is the same as once."""
+        run, name = split_id(action)
+        body: dict[str, JsonValue] = {"by": by}
+        if partly:
+            body["partly"] = True
+        draft = Draft(run=run, action=name, part=f"!{by}", kind=Kind.UNDONE, at=self._clock.now(), body=body)
+        with suppress(AlreadyRecorded):
+            await self._execution.write([draft], durable=False)
+
+    def check(self, tool: str, args: Mapping[str, JsonValue]) -> None:
+        """Raise ArgsInvalid when the arguments do not fit the tool's schema."""
+        self._judgement.check(tool, args)
+
+    def judge(self, action: Action, situation: Situation) -> tuple[Facts, Decision]:
+        """The decision on an action with nobody's approval yet. Raises BadInput or OutsideRoots where it cannot be judged."""
+        return self._judgement.of(action, situation)
+
+    async def _go_on(self, action: Action, record: Record, situation: Situation) -> Receipt:
+        if record.proposed is not None and canonical(record.proposed.get("args", {})) != action.args_json:
+            return Refused(
+                action=action.id, by="input", reason="this id was proposed before with other arguments", instead="propose it under a new id"
+            )
+        action = replace(action, args_json=record.args_json) if record.proposed is not None else action
+        match record.state:
+            case State.FINISHED | State.UNDONE:
+                return _done(record, record.outcome)
+            case State.REFUSED | State.EXPIRED:
+                return _refused(action, record.refused or {})
+            case State.STARTED:
+                return await self._settle(action, record)
+            case State.WAITING | State.APPROVED:
+                return await self._after_question(action, record, situation)
+            case State.PROPOSED:
+                return await self._first(action, record, situation)
+
+    async def _first(self, action: Action, record: Record, situation: Situation) -> Receipt:
+        """Never seen before, or its last question was settled without an end."""
+        try:
+            facts, decision = self.judge(action, situation)
+        except (BadInput, OutsideRoots) as error:
+            return await self._refuse(action, self._proposal(action, record, None, None), by="input", reason=str(error))
+        before = self._proposal(action, record, facts, decision)
+        given = Given.ordered(situation)
+        match decision.verdict:
+            case Verdict.NEVER:
+                instead = self._judgement.instead(facts)
+                return await self._refuse(action, before, by="policy", reason=decision.explain(), instead=instead, decision=decision)
+            case Verdict.ASK if not self._judgement.covers(facts, given):
+                return await self._ask(action, record, decision, before, situation)
+            case Verdict.ASK | Verdict.ALONE:
+                call = Call(action=action.id, args=action.args)
+                try:
+                    return await self._run(action, record, call, before, situation, given)
+                except Wider as wider:
+                    return await self._widened(action, record, wider.decision, before, situation)
+                except ToolFailed as error:
+                    return await self._fail(action, before, error)
+
+    async def _ask(
+        self, action: Action, record: Record, decision: Decision, before: list[Draft], situation: Situation, people: int = 0
+    ) -> Receipt:
+        """Show a person exactly what would happen; nothing happens."""
+        tool = self.tools[action.tool]
+        try:
+            if len(record.asked) >= _ROUNDS:
+                raise Conflict(f"asked {_ROUNDS} times and the world changed each time", fix="look at who else works there, then try again")
+            preview = await tool.preview(Call(action=action.id, args=action.args))
+        except ToolFailed as error:
+            return await self._fail(action, before, error)
+        digest = action.digest(definition=self._judgement.definition(action.tool), binding=preview.binding)
+        twin = None if record.asked else self._asking.twin(action, digest)
+        if twin is not None:
+            return Waiting(action=action.id, question=twin)
+        question = self._asking.question(
+            action,
+            record,
+            tool.title(action.args),
+            preview,
+            digest,
+            decision=replace(decision, people=max(decision.people, people)),
+            why=_why(decision, action, situation),
+        )
+        await self._asking.ask(question, preview, before)
+        return Waiting(action=action.id, question=question)
+
+    async def _after_question(self, action: Action, record: Record, situation: Situation) -> Receipt:
+        """Somebody may have answered. Judged again now; a policy that changed meanwhile can only make it stricter."""
+        asked = record.open_question
+        if asked is None:
+            return await self._first(action, record, situation)
+        no = answered_no(asked, self._clock.now())
+        if no is not None:
+            settled = self._asking.settled(asked, no.by)
+            return await self._refuse(action, [settled], by=no.by, reason=no.reason)
+        edit = self._asking.edit_of(asked)
+        if edit is not None:
+            return await self._edited(action, record, asked, situation)
+        try:
+            facts, _ = self.judge(action, situation)
+        except (BadInput, OutsideRoots) as error:
+            return await self._refuse(action, [self._asking.settled(asked, "input")], by="input", reason=str(error))
+        decision = self.policy.decide(facts)
+        if decision.verdict is Verdict.NEVER:
+            return await self._refuse(
+                action, [self._asking.settled(asked, "policy")], by="policy", reason=decision.explain(), decision=decision
+            )
+        if decision.people > asked.question.people:
+            return await self._ask(action, record, decision, [self._asking.settled(asked, "stricter policy")], situation)
+        return await self._count(action, record, asked, facts, decision, situation)
+
+    async def _count(self, action: Action, record: Record, asked: Asked, facts: Facts, decision: Decision, situation: Situation) -> Receipt:
+        """Enough people, in the roles that policy wants, and recently enough?"""
+        yes = asked.approvers(self._clock.now())
+        given = Given.by(yes)
+        if len(yes) < asked.question.people and asked.lapsed(self._clock.now()):
+            lapsed = self._asking.settled(asked, "an approval lapsed")
+            return await self._ask(action, record, decision, [lapsed], situation, asked.question.people)
+        if len(yes) < asked.question.people or not self._judgement.covers(facts, given):
+            return Waiting(action=action.id, question=asked.question)  # more people, or people in other roles, have to answer
+        return await self._approved(action, record, asked, given, situation)
+
+    async def _approved(self, action: Action, record: Record, asked: Asked, given: Given, situation: Situation) -> Receipt:
+        """Run what was approved, and only that: when the world moved since the preview, the person is asked again."""
+        tool = self.tools[action.tool]
+        binding = asked.binding
+        if binding and asked.staged is None:
+            binding = (await tool.preview(Call(action=action.id, args=action.args))).binding
+        moved = "what would run is not what was approved"
+        if action.digest(definition=self._judgement.definition(action.tool), binding=binding) == asked.question.digest:
+            call = Call(action=action.id, args=action.args, staged=asked.staged)
+            before = [self._asking.settled(asked, "approved")]
+            try:
+                return await self._run(action, record, call, before, situation, given)
+            except Wider as wider:
+                stricter = self._asking.settled(asked, "it turned out to be more")
+                return await self._widened(action, record, wider.decision, [stricter], situation)
+            except (Conflict, OutsideRoots) as error:
+                moved = str(error)
+            except ToolFailed as error:
+                return await self._fail(action, before, error)
+        _, decision = self.judge(action, situation)
+        return await self._ask(
+            action, record, decision, [self._asking.settled(asked, f"stale: {moved}")], situation, people=asked.question.people
+        )
+
+    async def _edited(self, action: Action, record: Record, asked: Asked, situation: Situation) -> Receipt:
+        """A person rewrote the arguments: judged again, shown again, and the editor's word counts as one approval of exactly that."""
+        edit = self._asking.edit_of(asked)
+        settled = self._asking.settled(asked, "edited")
+        try:
+            _, decision = self.judge(action, replace(situation, words=f"{situation.words}\n{action.args_json}"))
+        except (BadInput, OutsideRoots) as error:
+            return await self._refuse(action, [settled], by="input", reason=str(error))
+        if decision.verdict is Verdict.NEVER:
+            return await self._refuse(action, [settled], by="policy", reason=decision.explain(), decision=decision)
+        waiting = await self._ask(action, record, decision, [settled], situation, people=1)
+        if isinstance(waiting, Waiting) and edit is not None:
+            await self._asking.endorse(waiting.question, edit, until=self._clock.now() + self.limits.approval_ms)
+            return await self._after_question(action, self.record(action), situation)
+        return waiting
+
+    async def _run(self, action: Action, record: Record, call: Call, before: list[Draft], situation: Situation, given: Given) -> Receipt:
+        """Execute. Raises ToolFailed when the tool cannot, Wider when it is more than it was judged for; nothing is written then."""
+        record.args_json = action.args_json
+        tool = self.tools[action.tool]
+        outcome = await self._execution.start(
+            action, tool, call, before, given.people, lambda captured: self._judgement.permit(action, captured, situation, given)
+        )
+        return await self._doubt(action, record) if outcome is None else _done(record, outcome)
+
+    async def _widened(self, action: Action, record: Record, decision: Decision, before: list[Draft], situation: Situation) -> Receipt:
+        """What it amounts to is refused, or shown to a person."""
+        if decision.verdict is Verdict.NEVER:
+            return await self._refuse(action, before, by="policy", reason=decision.explain(), decision=decision)
+        return await self._ask(action, record, decision, before, situation)
+
+    async def _settle(self, action: Action, record: Record) -> Receipt:
+        """Started, and no end is known: a crash, or a person is asked already."""
+        asked = record.open_question
+        if asked is not None and asked.question.kind is QuestionKind.IN_DOUBT:
+            outcome = self._asking.verdict_of(asked)
+            if outcome is None:
+                return Waiting(action=action.id, question=asked.question)
+            await self._execution.write(
+                [self._asking.settled(asked, "answered"), self._draft(action, Kind.FINISHED, outcome_body(outcome))], durable=False
+            )
+            return _done(record, outcome)
+        outcome = await self._execution.recover(action, self.tools[action.tool], record) if action.tool in self.tools else None
+        return await self._doubt(action, record) if outcome is None else _done(record, outcome)
+
+    async def _doubt(self, action: Action, record: Record) -> Receipt:
+        """Nobody can tell whether it happened: a person is asked, never a coin."""
+        tool = self.tools.get(action.tool)
+        title = tool.title(action.args) if tool is not None else f"{action.tool} {action.args_json}"
+        question = self._asking.doubt(action, record, title)
+        await self._asking.ask(question, None, [])
+        return Waiting(action=action.id, question=question)
+
+    async def _refuse(
+        self, action: Action, before: list[Draft], *, by: str, reason: str, instead: str = "", decision: Decision | None = None
+    ) -> Refused:
+        body: dict[str, JsonValue] = {"by": by, "reason": reason}
+        if instead:
+            body["instead"] = instead
+        await self._execution.write([*before, self._draft(action, Kind.REFUSED, body)], durable=False)
+        return Refused(action=action.id, by=by, reason=reason, instead=instead, decision=decision)
+
+    async def _fail(self, action: Action, before: list[Draft], error: ToolFailed) -> Finished:
+        """The tool says beforehand that it cannot: recorded without ever being started."""
+        outcome = failed(error.code, str(error))
+        await self._execution.write([*before, self._draft(action, Kind.FINISHED, outcome_body(outcome))], durable=False)
+        return Finished(action=action.id, outcome=outcome, args_json=action.args_json)
+
+    def _proposal(self, action: Action, record: Record, facts: Facts | None, decision: Decision | None) -> list[Draft]:
+        if record.proposed is not None:
+            return []
+        body: dict[str, JsonValue] = {"tool": action.tool, "args": action.args, "actor": action.actor}
+        if action.reason:
+            body["why"] = action.reason
+        if facts is not None:
+            body["facts"] = to_body(facts)
+        if decision is not None:
+            body["because"] = [b.policy for b in decision.because]
+        return [self._draft(action, Kind.PROPOSED, body)]
+
+    def _draft(self, action: Action, kind: Kind, body: Mapping[str, JsonValue]) -> Draft:
+        return Draft(run=action.run, action=action.name, kind=kind, at=self._clock.now(), body=body)
+
+
+def _done(record: Record, outcome: Outcome | None) -> Finished:
+    return Finished(
+        action=record.id,
+        outcome=outcome or failed("unreadable", "the outcome cannot be read"),
+        args_json=record.args_json,
+        edited_by=record.edited_by,
+    )
+
+
+def _refused(action: Action, body: Mapping[str, JsonValue]) -> Refused:
+    return Refused(action=action.id, by=str(body.get("by", "")), reason=str(body.get("reason", "")), instead=str(body.get("instead", "")))
+
+
+def _why(decision: Decision, action: Action, situation: Situation) -> str:
+    said = f"the actor's own reason: {action.reason}" if action.reason else ""
+    return "\n".join(part for part in (decision.explain(), situation.where, said) if part)

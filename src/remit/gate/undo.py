@@ -1,0 +1,171 @@
+"""Taking effects back: what can be undone, what stands in the way, and doing it through the gate like any other action."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from remit.domain.action import Action, action_id, split_id
+from remit.domain.entry import Kind
+from remit.domain.receipt import Finished
+from remit.domain.record import Record, fold
+from remit.domain.values import ActionId, JsonValue, RunId
+from remit.errors import NotFound, ToolFailed
+from remit.gate.gate import Gate
+from remit.ports import Call, Preview, Undo
+
+UNDO_OF = "undo "
+"""How the reason of every undo action begins; the id of what it takes back follows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One action to take back, and how."""
+
+    of: ActionId
+    title: str
+    how: Undo
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UndoPlan:
+    """What an undo would do, newest action first. Nothing has happened yet."""
+
+    steps: tuple[Step, ...]
+    cannot: tuple[tuple[ActionId, str], ...] = ()
+    """Actions with an effect that cannot be taken back, and why."""
+    blocked_by: tuple[ActionId, ...] = ()
+    """Later actions outside the selection that touched the same targets: take them back first, or along."""
+
+    def to_spec(self) -> dict[str, JsonValue]:
+        """The steps as JSON, version 1, as an undo run keeps them in the journal."""
+        return {"v": 1, "steps": [{"of": s.of, "tool": s.how.tool, "args": dict(s.how.args)} for s in self.steps]}
+
+
+class Undoing:
+    """Plans undos; the runs' undo worker carries them out as actions of the person who asked: judged, written ahead, undoable."""
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+        self._journal = gate.journal
+
+    def of_action(self, action: ActionId) -> UndoPlan:
+        """Take back one action. Raises NotFound."""
+        run, name = split_id(action)
+        record = fold(action, self._journal.read(run, action=name))
+        if record.proposed is None:
+            raise NotFound(f"there is no action {action!r}", fix="`remit log` lists actions")
+        return self._plan([record])
+
+    def of_run(self, run: RunId) -> UndoPlan:
+        """Take back everything a run did."""
+        return self._plan(self._records((run, e.action) for e in self._journal.read(run, kinds=(Kind.STARTED,))))
+
+    def since(self, at: int) -> UndoPlan:
+        """Take back everything that was started at or after `at` (milliseconds since 1970, UTC), in all runs; undos stay undone."""
+        found = self._records((e.run, e.action) for e in self._journal.search(kinds=(Kind.STARTED,), since=at))
+        return self._plan([record for record in found if not _is_undo(record)])
+
+    def with_dependants(self, plan: UndoPlan) -> UndoPlan:
+        """The same undo with everything that stands in its way taken back too."""
+        while plan.blocked_by:
+            ids = [step.of for step in plan.steps] + list(plan.blocked_by)
+            plan = self._plan(self._records(split_id(a) for a in ids))
+        return plan
+
+    async def preview(self, step: Step) -> Preview:
+        """What one step would change now, conflicts included. Raises ToolFailed when it could do nothing."""
+        tool = self._gate.tools[step.how.tool]
+        return await tool.preview(Call(action=step.of, args=step.how.args))
+
+    def _plan(self, records: Iterable[Record]) -> UndoPlan:
+        found = list(records)
+        inside = {f"{UNDO_OF}{r.id}" for r in found}  # an effect and its undo inside the selection together changed nothing
+        chosen = [r for r in found if r.started is not None and not self.is_undone(r) and r.reason not in inside]
+        chosen.sort(key=lambda r: r.started_seq, reverse=True)
+        steps: list[Step] = []
+        cannot: list[tuple[ActionId, str]] = []
+        for record in chosen:
+            if record.outcome is not None and not record.outcome.ok:
+                continue  # it failed: there is nothing to take back
+            how, why = self._how(record)
+            if how is None:
+                cannot.append((record.id, why))
+            else:
+                steps.append(Step(of=record.id, title=self._title(record), how=how))
+        return UndoPlan(steps=tuple(steps), cannot=tuple(cannot), blocked_by=tuple(self._blocking(chosen)))
+
+    def _how(self, record: Record) -> tuple[Undo | None, str]:
+        outcome = record.outcome
+        if outcome is None:
+            return None, "it is in flight or in doubt; settle that first"
+        tool = self._gate.tools.get(record.tool)
+        if tool is None:
+            return None, f"the tool {record.tool} is not here any more"
+        call = Call(
+            action=record.id,
+            args=Action(id=record.id, actor="", tool="", args_json=record.args_json).args,
+            captured=(record.started or {}).get("data"),
+        )
+        try:
+            how = tool.undo(call, outcome.result)
+        except ToolFailed as error:
+            return None, str(error)
+        return how, "" if how else f"{record.tool} cannot be undone"
+
+    def _blocking(self, chosen: Sequence[Record]) -> list[ActionId]:
+        """Later, still standing actions outside the selection that touched the same places."""
+        if not chosen:
+            return []
+        inside = {r.id for r in chosen}
+        found = []
+        for entry in self._journal.search(kinds=(Kind.STARTED,), after=chosen[-1].started_seq):
+            later = ActionId(entry.id)
+            if later in inside:
+                continue
+            record = fold(later, self._journal.read(entry.run, action=entry.action))
+            touched = _touches(record)
+            earlier = [r for r in chosen if r.started_seq < entry.seq and _overlap(_touches(r), touched)]
+            if earlier and not self.is_undone(record) and not _is_undo(record) and (record.outcome is None or record.outcome.ok):
+                found.append(later)
+        return found
+
+    def is_undone(self, record: Record) -> bool:
+        """Taken back, and the taking back has not been taken back itself."""
+        if not record.undone_by:
+            return False
+        run, name = split_id(record.undone_by[-1])
+        return not self.is_undone(fold(ActionId(record.undone_by[-1]), self._journal.read(run, action=name)))
+
+    def _title(self, record: Record) -> str:
+        tool = self._gate.tools[record.tool]
+        return tool.title(Action(id=record.id, actor="", tool="", args_json=record.args_json).args)
+
+    def _records(self, ids: Iterable[tuple[RunId, str]]) -> list[Record]:
+        return [fold(action_id(run, name), self._journal.read(run, action=name)) for run, name in ids]
+
+
+def conflicts_in(receipt: Finished) -> list[str]:
+    """The places an undo spared because someone else has changed them since."""
+    result = receipt.outcome.result
+    listed = result.get("conflicts", ()) if isinstance(result, Mapping) else ()
+    return [_place(item) for item in listed] if isinstance(listed, list | tuple) else []
+
+
+def _place(item: JsonValue) -> str:
+    return f"{item.get('path')}: {item.get('detail')}" if isinstance(item, Mapping) else str(item)
+
+
+def _is_undo(record: Record) -> bool:
+    """An undone action and its undo together changed nothing, so the undo stands in nobody's way."""
+    return record.reason.startswith(UNDO_OF)
+
+
+def _touches(record: Record) -> tuple[str, ...]:
+    listed = (record.started or {}).get("touches", ())
+    return tuple(str(t) for t in listed) if isinstance(listed, list | tuple) else ()
+
+
+def _overlap(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
+    """Equal, or one inside the other."""
+    return any(a == b or a.startswith(b.rstrip("/") + "/") or b.startswith(a.rstrip("/") + "/") for a in one for b in other)

@@ -1,0 +1,313 @@
+"""The one writer of a process: calls that arrive together share one transaction and one wait for the disk.
+
+A call is written on its caller's own thread while callers come one at a time, as two changes of thread cost more than
+the disk does; as soon as several wait at once, the writer's thread takes over and groups them. Which of the two it is,
+is measured, never assumed: after every commit on the thread that carried one call only, a few more calls may be
+written by their callers; after one that carried several, none.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import queue
+import sqlite3
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from remit.domain.entry import Draft, Entry, Kind
+from remit.errors import JournalTrouble, RemitError
+from remit.journal.connection import PATIENCE, open_writer, retried
+from remit.journal.transaction import Head, Line, Transaction, line
+from remit.journal.trouble import is_busy, trouble
+
+if TYPE_CHECKING:
+    from remit.ports import Clock
+
+Written = tuple[Entry, ...]
+
+ANCHOR_EVERY: Final = 256
+_GROUP: Final = 256
+"""Calls in one transaction at most, so that the first of many waits a bounded time."""
+_CHECKPOINT_EVERY: Final = 256
+"""Commits between checkpoints: about SQLite's own 1,000 pages."""
+_TRUST: Final = 16
+"""Calls in a row that callers may write themselves before the thread looks again whether more of them come at once."""
+_LINGER: Final = 0.005
+"""Seconds that a call without hurry waits for another one to share its transaction."""
+_LINGERING: Final = 64
+"""Calls that may wait so."""
+_SLOW: Final = 0.002
+"""Seconds: on a disk slower than this, waiting for it is left to the thread, so that an event loop never stalls."""
+
+_KNOWN: Final = 1024
+"""Runs whose heads are kept in memory, so that they need not be read before each line."""
+_PARTING: Final = 5.0
+"""Seconds that `close` waits for the thread beyond the patience for a lock."""
+
+
+@dataclass(slots=True)
+class Job:
+    """One call of append; its future is done only after the commit."""
+
+    lines: Sequence[Line]
+    durable: bool
+    future: Future[Written]
+    hurry: bool = True
+    written: Written = ()
+    error: BaseException | None = None
+
+    def settle(self) -> None:
+        if self.error is None:
+            self.future.set_result(self.written)
+        else:
+            self.future.set_exception(self.error)
+
+
+class Writer:
+    """Safe from any thread. What it accepted is written before `close` returns, which also happens at interpreter exit."""
+
+    def __init__(self, path: Path, *, clock: Clock | None = None, patience: float = PATIENCE) -> None:
+        self.commits = 0
+        self.calls = 0
+        self.appended = 0
+        self._path = path
+        self._clock = clock
+        self._patience = patience
+        self._connection = open_writer(path, patience=patience)
+        self._process = os.getpid()
+        self._synchronous = ""
+        self._known: dict[str, Head] = {}
+        self._moved: set[str] = set()
+        self._moved_lines = 0
+        self._last_at = 0
+        self._since_checkpoint = 0
+        self._queue: deque[Job] = deque()
+        self._lingering: deque[Job] = deque()
+        self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._accepting = threading.Lock()
+        self._writing = threading.Lock()
+        self._closed = False
+        self._trust = 0
+        self._span = 1
+        self._last_run = ""
+        self._watching = False
+        self._wait = 0.0
+        # A daemon, so that leaving the interpreter never waits for it; `close` at exit drains it.
+        self._thread = threading.Thread(target=self._serve, name="remit-journal", daemon=True)
+        self._thread.start()
+        atexit.register(self.close)
+
+    def submit(self, drafts: Sequence[Draft], *, durable: bool, hurry: bool) -> Future[Written]:
+        """Accept a call. What cannot be written fails the future; only a closed or forked journal raises here."""
+        self._check_usable()
+        future: Future[Written] = Future()
+        try:
+            job = Job([line(draft) for draft in drafts], durable, future, hurry)
+        except RemitError as error:
+            future.set_exception(error)
+            return future
+        if not job.lines:
+            future.set_result(())
+            if hurry and self._lingering:
+                self._bell.put(None)
+        elif not (hurry and self._write_here(job)):
+            self._accept(job)
+        return future
+
+    def _accept(self, job: Job) -> None:
+        """Leave it to the thread, or to the next call in a hurry. The order of acceptance is the order in the journal."""
+        # Once accepted it will be written, so nobody may cancel it.
+        job.future.set_running_or_notify_cancel()
+        with self._accepting:
+            self._check_usable()
+            lingers = not (job.hurry or self._queue) and len(self._lingering) < _LINGERING
+            (self._lingering if lingers else self._queue).append(job)
+            ring = not (lingers and self._watching)
+            self._watching = self._watching or lingers
+        if ring:
+            self._bell.put(None)
+
+    def close(self) -> None:
+        """Write what was accepted, anchor every head, and let go of the file. Doing it twice does nothing."""
+        with self._accepting:
+            if self._closed or os.getpid() != self._process:
+                return
+            self._closed = True
+        atexit.unregister(self.close)
+        self._bell.put(None)
+        # Bounded, as a callback of a future, or a caller interrupted at a bad moment, may keep the thread for ever.
+        self._thread.join(self._patience + _PARTING)
+        while self._write_group():
+            pass
+        with self._writing:
+            self._anchor_rest()
+            self._connection.close()
+
+    def _check_usable(self) -> None:
+        if self._closed:
+            raise JournalTrouble(f"{self._path} is closed", fix="open the journal again")
+        if os.getpid() != self._process:
+            raise JournalTrouble(f"{self._path} was opened before this process was forked", fix="open the journal after the fork")
+
+    def _write_here(self, job: Job) -> bool:
+        """Write on the caller's thread when nobody else writes or waits; says whether it did."""
+        run, self._last_run = self._last_run, job.lines[0].draft.run
+        if self._trust <= 0 or run != self._last_run or (job.durable and self._wait > _SLOW):
+            return False  # calls of several runs in turn come from several callers: they are better off together
+        if self._writing.locked():
+            self._trust = 0
+            return False
+        # `with`, not a try for the lock: Ctrl-C between the two would leave it locked for ever.
+        with self._writing:
+            jobs = [*self._waited(), job]
+            if self._queue or self._closed or not self._commit(jobs, patience=0):
+                self._lingering.extendleft(reversed(jobs[:-1]))
+                return False
+            self._trust -= 1
+        for one in jobs:
+            one.settle()
+        return True
+
+    def _waited(self) -> list[Job]:
+        """Those without hurry, to go along with what is written now."""
+        return [self._lingering.popleft() for _ in range(len(self._lingering))]
+
+    def _serve(self) -> None:
+        while True:
+            self._bell.get()
+            if self._watching and not (self._queue or self._closed):
+                with suppress(queue.Empty):
+                    self._bell.get(timeout=_LINGER)
+            self._watching = False  # before what waits is taken, so that whoever comes later rings
+            while self._write_group():
+                pass
+            if self._closed and not (self._queue or self._lingering):
+                return
+
+    def _write_group(self) -> bool:
+        with self._writing:
+            jobs = self._waited() + [self._queue.popleft() for _ in range(min(len(self._queue), _GROUP))]
+            if jobs:
+                self._commit(jobs, patience=self._patience)
+                alone = sum(job.hurry for job in jobs) <= 1 and not self._queue
+                self._span = min(self._span * 2, _TRUST) if alone else 1
+                self._trust = self._span if alone else 0
+            if self._since_checkpoint >= _CHECKPOINT_EVERY:
+                self._checkpoint()
+        for job in jobs:
+            job.settle()
+        return bool(jobs)
+
+    def _commit(self, jobs: Sequence[Job], *, patience: float) -> bool:
+        """Write all jobs in one transaction. False when `patience` is 0 and someone else holds the lock."""
+        durable = any(job.durable for job in jobs)
+        try:
+            self._begin(durable=durable, patience=patience)
+            self._write(jobs, durable=durable)
+        except sqlite3.Error as error:
+            self._roll_back()
+            if not patience and is_busy(error):
+                return False
+            self._fail(jobs, trouble(error, self._path))
+        except BaseException as error:
+            # Not even Ctrl-C on the caller's thread may leave a transaction open or a future without an end.
+            self._roll_back()
+            self._fail(jobs, JournalTrouble(f"{self._path}: {error!r}", fix="read the run to see whether the lines were recorded"))
+            if not isinstance(error, Exception):
+                raise
+        return True
+
+    def _begin(self, *, durable: bool, patience: float) -> None:
+        synchronous = "FULL" if durable else "NORMAL"
+        if synchronous != self._synchronous:
+            self._connection.execute(f"PRAGMA synchronous = {synchronous}")
+            self._synchronous = synchronous
+        if patience:
+            retried(lambda: self._connection.execute("BEGIN IMMEDIATE"), patience=patience)
+        else:
+            self._connection.execute("BEGIN IMMEDIATE")
+
+    def _write(self, jobs: Sequence[Job], *, durable: bool) -> None:
+        transaction = Transaction(self._connection, self._known)
+        drafts: list[Draft] = []
+        for job in jobs:
+            try:
+                job.written = transaction.write(job.lines)
+                drafts += [one.draft for one in job.lines]
+            except RemitError as error:
+                job.error = error
+        if not drafts:
+            self._roll_back()
+            return
+        due = self._due(drafts)
+        if due:
+            transaction.anchor(due, self._clock.now() if self._clock else drafts[-1].at)
+        transaction.finish()
+        started = time.perf_counter()
+        self._connection.execute("COMMIT")
+        if durable:
+            self._wait += (time.perf_counter() - started - self._wait) / 8
+        if len(self._known) > _KNOWN:
+            self._known.clear()
+        self._known.update(transaction.heads)
+        self._count(jobs, drafts, due)
+
+    def _due(self, drafts: Sequence[Draft]) -> set[str]:
+        """Runs to anchor now: those that were closed, and every one that moved once enough lines were written."""
+        if self._moved_lines + len(drafts) >= ANCHOR_EVERY:
+            return self._moved.union(draft.run for draft in drafts)
+        return {draft.run for draft in drafts if draft.kind == Kind.CLOSED}
+
+    def _count(self, jobs: Sequence[Job], drafts: Sequence[Draft], anchored: set[str]) -> None:
+        self.commits += 1
+        self.calls += len(jobs)
+        self.appended += len(drafts)
+        self._since_checkpoint += 1
+        self._moved.update([draft.run for draft in drafts])
+        self._moved_lines += len(drafts)
+        self._last_at = drafts[-1].at
+        if anchored:
+            self._moved -= anchored
+            self._moved_lines = self._moved_lines if self._moved else 0
+
+    def _anchor_rest(self) -> None:
+        """At the end, as far as possible: what stays unanchored is still chained, and anchored when its run goes on."""
+        if not self._moved:
+            return
+        try:
+            self._begin(durable=False, patience=self._patience)
+            transaction = Transaction(self._connection, self._known)
+            transaction.anchor(self._moved, self._clock.now() if self._clock else self._last_at)
+            transaction.finish()
+            self._connection.execute("COMMIT")
+        except sqlite3.Error:
+            self._roll_back()
+
+    def _checkpoint(self) -> None:
+        try:
+            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        except sqlite3.Error:
+            # A checkpoint is only housekeeping: the next one, or the next process, does it.
+            self._roll_back()
+        self._since_checkpoint = 0
+
+    def _roll_back(self) -> None:
+        self._known.clear()
+        try:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+        except sqlite3.Error:
+            # The transaction is gone, or it cannot go: then every later BEGIN fails, and says so to its callers.
+            return
+
+    def _fail(self, jobs: Sequence[Job], error: JournalTrouble) -> None:
+        for job in jobs:
+            job.written, job.error = (), error

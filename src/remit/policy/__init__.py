@@ -1,0 +1,1 @@
+"""Judgement: facts in, the least human involvement out. Pure."""

@@ -1,0 +1,1 @@
+"""Runs, plans and legs: a run waits as rows, not as memory."""

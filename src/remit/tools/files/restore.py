@@ -1,0 +1,109 @@
+"""Putting back what an earlier action changed: what undo calls, judged and undoable like every other action."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from remit.domain.action import Effect
+from remit.domain.values import JsonValue
+from remit.domain.visible import shown
+from remit.errors import Unavailable
+from remit.ports import Call, ToolSpec
+from remit.tools.args import schema
+from remit.tools.changes.change import Applied, Clash, diff_text, pack, set_aside, unpack
+from remit.tools.changes.change_tool import NAMED, Planned, PlanTool, tag_of, tell
+from remit.tools.changes.folder import explained, joined
+from remit.tools.changes.manifest import touches
+from remit.tools.changes.roots import inside
+from remit.tools.changes.settle import Standing, beside, standing
+from remit.tools.changes.snapshot import look, names_in
+from remit.tools.changes.swap import FILLED, SAVED
+from remit.tools.changes.tree import Change, NodeKind, said
+
+_CONFLICT_LIMIT: Final = 50_000
+
+
+class FilesRestore(PlanTool):
+    """Restores what it can, leaves later work of others as it is, and keeps the version it could not put back beside it."""
+
+    partial = True
+    keep_aside = True
+    spec = ToolSpec(
+        name="files.restore",
+        description="Put files back as they were before an earlier action. Used by undo.",
+        schema=schema(("changes",), changes={"type": ["array", "object"], "description": "what the action recorded, inverted"}),
+        effect=Effect.REVERSIBLE,
+    )
+
+    def targets(self, args: Mapping[str, JsonValue]) -> tuple[str, ...]:
+        changes = unpack(args.get("changes"), self.store)
+        for change in changes:
+            self.roots.check(change.path)
+        return touches(changes)
+
+    def title(self, args: Mapping[str, JsonValue]) -> str:
+        changes = unpack(args.get("changes"), self.store)
+        more = f" and {len(changes) - 1} more" if len(changes) > 1 else ""
+        return f"restore {shown(changes[0].path)}{more}" if changes else "restore nothing"
+
+    def plan(self, call: Call) -> Planned:
+        """Everything is planned, also what is in conflict now: it is reported, and its old version kept aside."""
+        wanted = unpack(call.args.get("changes"), self.store)
+        planned: list[Change] = []
+        conflicts: list[Change] = []
+        for root in self.roots.all:
+            if not Path(os.fsdecode(root)).is_dir() and any(inside(change.path, root) for change in wanted):
+                raise Unavailable(f"{shown(root)} is not there", fix="mount it or move it back, then undo again")
+        for change in wanted:
+            self.roots.check(change.path)
+            now = look(change.path, self.store)
+            found = standing(change, now)
+            if found is Standing.DONE:
+                continue
+            if found is Standing.FOREIGN or _filled(change, wanted):
+                conflicts.append(change)
+            else:
+                planned.append(replace(change, before=now))
+        facts: dict[str, JsonValue] = {"against": pack(conflicts, self.store)} if conflicts else {}
+        return Planned(changes=planned, facts=facts, headline=self._headline(conflicts))
+
+    def apply(self, call: Call, planned: Planned) -> Applied:
+        """Restore, and keep the old versions of what was in conflict from the start beside it."""
+        applied = super().apply(call, planned)
+        tag = tag_of(call)
+        first = len(planned.changes)
+        against = unpack(planned.facts.get("against", []), self.store)
+        kept = [(change, set_aside(change, self.store, tag=tag, number=first + at)) for at, change in enumerate(against)]
+        clashes = [Clash(change.path, _why(change), beside(change.path, aside) if aside else None) for change, aside in kept]
+        return Applied(applied.done, tuple(sorted([*applied.conflicts, *clashes])))
+
+    def outcome(self, planned: Planned, conflicts: Sequence[Clash]) -> JsonValue:
+        lost = {clash.path for clash in conflicts}
+        paths = [said(change.path) for change in planned.changes if change.path not in lost]
+        return {"restored": paths[:NAMED], "count": len(paths), "conflicts": tell(conflicts)}
+
+    def _headline(self, conflicts: Sequence[Change]) -> str:
+        if not conflicts:
+            return ""
+        now = [replace(change, before=look(change.path, self.store)) for change in conflicts]
+        text, clipped = diff_text(now, self.store, limit=_CONFLICT_LIMIT)
+        more = "\n… not shown whole" if clipped else ""
+        count = len(conflicts)
+        return f"{count} in conflict, stays as it is now; the old version is kept beside it. It would have been:\n{text}{more}\n\nRestored:"
+
+
+def _filled(change: Change, wanted: Sequence[Change]) -> bool:
+    """Whether a folder that should go has something in it that is not ours to remove."""
+    if change.after.kind is NodeKind.DIR or change.before.kind is not NodeKind.DIR:
+        return False
+    ours = {other.path for other in wanted if other.before.kind is not NodeKind.ABSENT}
+    with explained("list", change.path):
+        return any(joined(change.path, name) not in ours for name in names_in(change.path))
+
+
+def _why(change: Change) -> str:
+    return FILLED if change.before.kind is NodeKind.DIR and change.after.kind is not NodeKind.DIR else SAVED

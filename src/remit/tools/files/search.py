@@ -1,0 +1,87 @@
+"""Searching in files, in a process of its own that is killed when it takes too long."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from contextlib import suppress
+from typing import Final
+
+from remit.domain.action import Effect
+from remit.domain.values import JsonValue, canonical, parse
+from remit.errors import ArgsInvalid, ToolFailed
+from remit.ports import Call, ToolSpec
+from remit.tools.args import FLAG, PATH, described, flag, number, schema, text
+from remit.tools.files.read import LookTool
+from remit.tools.files.search_worker import Search
+
+_LIMIT: Final = 200
+
+
+class FilesSearch(LookTool):
+    """Finds lines. Binary files and files over 10 MB are skipped and counted; a line is searched up to 10,000 bytes."""
+
+    verb = "search"
+    seconds: float = 20.0
+    """After so long a search is stopped."""
+    spec = ToolSpec(
+        name="files.search",
+        description="Find lines that contain a text (or match a Python regular expression) in a file or below a folder.",
+        schema=schema(
+            ("query",),
+            query={"type": "string", "minLength": 1},
+            path={**PATH, "default": "."},
+            regex=FLAG,
+            ignore_case=FLAG,
+            hidden=described(FLAG, "also in names that start with a dot"),
+            limit={"type": "integer", "minimum": 1, "maximum": 10 * _LIMIT, "default": _LIMIT},
+        ),
+        effect=Effect.PURE,
+        visible=("path",),
+    )
+
+    async def run(self, call: Call) -> JsonValue:
+        """Raises ArgsInvalid for a broken expression, ToolFailed when it takes longer than `seconds`."""
+        search = self._search(call)
+        request: dict[str, JsonValue] = {
+            "roots": [root.hex() for root in self.roots.all],
+            "private": [folder.hex() for folder in self.roots.private],
+            "path": search.path.hex(),
+            **{name: getattr(search, name) for name in ("query", "regex", "ignore_case", "hidden", "limit")},
+        }
+        answer = parse(await _served(canonical(request), self.seconds))
+        if not isinstance(answer, dict) or "failed" in answer:
+            raise ToolFailed(f"the search failed: {answer}", fix="narrow the path")
+        if "broken" in answer:
+            raise ArgsInvalid(f"the expression is broken: {answer['broken']}", fix="correct it, or search for literal text")
+        return answer
+
+    def _search(self, call: Call) -> Search:
+        return Search(
+            path=self.place(call.args),
+            query=text(call.args, "query"),
+            regex=flag(call.args, "regex"),
+            ignore_case=flag(call.args, "ignore_case"),
+            hidden=flag(call.args, "hidden"),
+            limit=number(call.args, "limit", _LIMIT),
+        )
+
+
+async def _served(request: str, seconds: float) -> bytes:
+    worker = await asyncio.create_subprocess_exec(
+        sys.executable, "-I", "-m", "remit.tools.files.search_worker", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        answer, _ = await asyncio.wait_for(worker.communicate(request.encode("utf-8")), seconds)
+    except TimeoutError:
+        raise ToolFailed(
+            f"the search took longer than {seconds:g} seconds", fix="search a smaller folder, or a simpler expression"
+        ) from None
+    finally:
+        if worker.returncode is None:
+            with suppress(ProcessLookupError):
+                worker.kill()
+            await worker.wait()
+    if worker.returncode != 0:
+        raise ToolFailed(f"the search ended with status {worker.returncode}", fix="narrow the path")
+    return answer

@@ -1,0 +1,112 @@
+"""Commands with network: what they send cannot be taken back, so they run once, only when started, and in doubt a person is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from remit.crashpoint import crashpoint
+from remit.domain.action import Effect
+from remit.domain.values import JsonValue, canonical, parse
+from remit.domain.visible import shown
+from remit.errors import ToolFailed, ToolUncertain
+from remit.ports import Call, Captured, Happened, Preview, Probed, ToolSpec, Undo
+from remit.tools.base import BaseTool
+from remit.tools.changes.change import apply, pack, settle, unpack
+from remit.tools.changes.change_tool import tag_of, tell, uninterrupted
+from remit.tools.changes.tree import Change, said, uri
+from remit.tools.shell.bench import Done, ShellBench
+from remit.tools.shell.command import SCHEMA, command, facts, title, whole
+
+_NAMED = 50
+
+
+class ShellOnline(BaseTool):
+    """The command itself is the effect. Its files are committed afterwards; where somebody else saved meanwhile, ours is kept beside.
+
+    Undo cannot call back what went over the network, so there is none; the result says how to put the files back.
+    """
+
+    spec = ToolSpec(
+        name="shell.run_online",
+        description="Run a bash command in the workspace with network, otherwise isolated. Only files in the workspace are kept.",
+        schema=SCHEMA,
+        effect=Effect.IRREVERSIBLE,
+        egress=True,
+        reads_untrusted=True,
+        salient=("command", "cwd"),
+        visible=("command", "cwd"),
+    )
+
+    def __init__(self, bench: ShellBench) -> None:
+        self._bench = bench
+
+    def targets(self, args: Mapping[str, JsonValue]) -> tuple[str, ...]:
+        return (uri(command(args, self._bench.roots).workspace),)
+
+    def title(self, args: Mapping[str, JsonValue]) -> str:
+        return title("run with network", args)
+
+    async def preview(self, call: Call) -> Preview:
+        wanted = command(call.args, self._bench.roots)
+        note = "It has network access. What it sends cannot be taken back, so it runs only when approved, and no diff can be shown before."
+        return Preview(text=f"{whole(wanted)}\n{note}")
+
+    async def run(self, call: Call) -> JsonValue:
+        done = await self._bench.run(command(call.args, self._bench.roots), network=True)
+        crashpoint("shell.ran")
+        told = facts(done.ran, done.warnings)
+        try:
+            return {**told, **await uninterrupted(lambda: self._commit(call, done))}
+        except ToolFailed as error:
+            raise ToolUncertain(
+                f"the command ran with network, but its files could not be written: {error.message}", fix=error.fix
+            ) from error
+
+    async def probe(self, call: Call) -> Probed:
+        """Whether the network part happened nobody can see; what is left of the file part is cleaned up and described."""
+        detail = await uninterrupted(lambda: self._settle(call))
+        return Probed(happened=Happened.UNKNOWN, detail=f"what it did over the network cannot be seen from here. {detail}")
+
+    def undo(self, call: Call, result: JsonValue) -> Undo | None:  # noqa: ARG002 - part of the port
+        return None
+
+    def _commit(self, call: Call, done: Done) -> dict[str, JsonValue]:
+        store, roots, changes = self._bench.store, self._bench.roots, done.diff.changes
+        packed = pack(changes, store)
+        store.sync()
+        noted = self._noted(call)
+        noted.write_text(canonical(packed), encoding="utf-8")
+        try:
+            applied = apply(changes, store, tag=tag_of(call), roots=roots, keep_aside=True)
+        finally:
+            noted.unlink(missing_ok=True)
+        there = [change for change in changes if change.path in set(applied.done)]
+        told: dict[str, JsonValue] = {"changed": [said(path) for path in applied.done[:_NAMED]], "count": len(applied.done)}
+        if there:
+            told["files_back"] = {"tool": "files.restore", "args": {"changes": pack([change.inverse() for change in there], store)}}
+        if applied.conflicts:
+            told["conflicts"] = tell(applied.conflicts)
+        return told
+
+    def _settle(self, call: Call) -> str:
+        noted = self._noted(call)
+        try:
+            changes: Sequence[Change] = unpack(parse(noted.read_text(encoding="utf-8")), self._bench.store)
+        except FileNotFoundError:
+            return "No file was changed."
+        found = settle(changes, self._bench.roots, tag=tag_of(call))
+        noted.unlink(missing_ok=True)
+        return f"Files changed: {_some(found.done)}. Not changed: {_some((*found.untouched, *found.foreign))}."
+
+    def _noted(self, call: Call) -> Path:
+        """Where the list of changes stands while it is being applied, for whoever looks after a crash."""
+        return self._bench.scratch / f"online-{tag_of(call)}.json"
+
+    async def capture(self, call: Call) -> Captured:
+        return Captured(data=None, touches=self.targets(call.args))
+
+
+def _some(paths: Sequence[bytes]) -> str:
+    told = ", ".join(shown(path) for path in paths[:_NAMED])
+    return (told + (f" and {len(paths) - _NAMED} more" if len(paths) > _NAMED else "")) or "none"

@@ -1,0 +1,70 @@
+"""A goal pursued by a model behind a real endpoint (our own, on loopback), through the whole program."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from claims import proves
+from loopback_openai import Fail, Loopback, Reply
+from remit_program import Program, program
+
+MODEL = "openai-compatible:tiny"
+WRITE = ("files-write", '{"path": "a.txt", "text": "hello"}')
+GO_ONLINE = ("shell-run_online", '{"command": "echo hi"}')
+
+
+@pytest.fixture
+def remit(tmp_path: Path) -> Program:
+    return program(tmp_path)
+
+
+@proves("cli.goal_runs_with_a_model")
+def test_a_goal_is_pursued_through_the_gate_and_undone(remit: Program) -> None:
+    """The model's calls run alone where policy allows, the report is shown, and everything can be taken back."""
+    with Loopback([Reply(calls=[WRITE]), Reply(text="wrote the file")]) as server:
+        ran = remit("run", "write hello into a.txt", "--model", MODEL, REMIT_BASE_URL=server.address)
+    assert ran.code == 0, ran
+    assert "wrote the file" in ran.out
+    assert (remit.folder / "a.txt").read_text(encoding="utf-8") == "hello"
+    run = remit.json("runs", "--all", "--json")[0]["run"]
+    assert remit("undo", run, "--yes").code == 0
+    assert not (remit.folder / "a.txt").exists()
+
+
+@proves("cli.goal_runs_with_a_model")
+def test_what_must_be_asked_waits_and_the_model_is_told_of_the_no(remit: Program) -> None:
+    """An irreversible call waits; after the denial the next leg tells the model, which cannot claim to be done."""
+    with Loopback([Reply(calls=[WRITE, GO_ONLINE]), Reply(text="all done!")]) as server:
+        ran = remit("run", "write hello into a.txt", "--model", MODEL, REMIT_BASE_URL=server.address)
+        assert ran.code == 3, ran
+        asked = remit.json("inbox", "--json")[0]
+        assert "echo hi" in asked["title"] + asked["body"]
+        denied = remit("deny", asked["id"], REMIT_BASE_URL=server.address)
+        told = server.asked[-1]["messages"][-1]["content"]
+    assert denied.code == 1
+    assert "partly" in denied.out
+    assert "no" in told
+    assert (remit.folder / "a.txt").exists()
+
+
+@proves("cli.goal_runs_with_a_model")
+def test_an_endpoint_that_does_not_answer_keeps_the_run(remit: Program) -> None:
+    """Exit code 6 and a clear message; the run stays open and `remit resume` goes on once the endpoint is back."""
+    with Loopback([Fail(status=401, body='{"error": {"message": "bad key"}}')]) as server:
+        failed = remit("run", "write hello", "--model", MODEL, REMIT_BASE_URL=server.address)
+        assert failed.code == 6, failed
+        assert "bad key" in failed.err
+    with Loopback([Reply(calls=[WRITE]), Reply(text="done")]) as server:
+        assert remit("resume", REMIT_BASE_URL=server.address).code == 0
+    assert (remit.folder / "a.txt").exists()
+
+
+@proves("cli.without_a_model_says_what_to_set")
+def test_without_a_model_it_says_what_to_set_and_what_needs_none(remit: Program) -> None:
+    """The message names the variable, plan files and the demo."""
+    said = remit("run", "write hello")
+    assert said.code == 2
+    for word in ("REMIT_MODEL", "plan", "remit demo"):
+        assert word in said.err

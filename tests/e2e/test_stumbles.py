@@ -1,0 +1,128 @@
+"""Where newcomers stumbled once: each of these was a surprise, and is not any more."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from claims import proves
+from remit_program import Program, program
+
+STUCK = """
+goal = "one works, one does not"
+[[step]]
+id = "works"
+tool = "files.write"
+args = { path = "works.txt", text = "x" }
+[[step]]
+id = "stuck"
+tool = "shell.run"
+args = { command = "exit 4" }
+[[step]]
+id = "after"
+tool = "files.write"
+args = { path = "after.txt", text = "x" }
+"""
+WRITE = "goal = 'x'\n[[step]]\nid = 's'\ntool = 'files.write'\nargs = { path = 'a.txt', text = 'x' }\n"
+
+
+@pytest.fixture
+def remit(tmp_path: Path) -> Program:
+    return program(tmp_path)
+
+
+def question(remit: Program) -> str:
+    return str(remit.json("inbox", "--json")[0]["id"])
+
+
+@proves("policy.project_policy_is_out_of_reach")
+@pytest.mark.parametrize(
+    "step",
+    [
+        "tool = 'files.write'\nargs = { path = '.remit/policy.cedar', text = '' }",
+        "tool = 'shell.run'\nargs = { command = 'rm -rf .remit; mkdir .remit; echo > .remit/policy.cedar' }",
+        "tool = 'files.move'\nargs = { path = '.remit', to = 'elsewhere' }",
+    ],
+)
+def test_a_run_cannot_change_the_policy_that_judges_it(remit: Program, step: str) -> None:
+    """The project's policy folder is closed to every tool, the shell included."""
+    (remit.folder / ".remit").mkdir()
+    rule = '@id("a") @reason("r") forbid (principal, action == Action::"files.copy", resource);'
+    (remit.folder / ".remit" / "policy.cedar").write_text(rule, encoding="utf-8")
+    remit("run", remit.plan(f"goal = 'x'\n[[step]]\nid = 's'\n{step}\n"), "--level", "observer")
+    assert (remit.folder / ".remit" / "policy.cedar").read_text(encoding="utf-8") == rule
+
+
+@proves("cli.stopped_run_tells_what_was_done")
+def test_a_stopped_run_still_counts_what_was_done(remit: Program) -> None:
+    """After `stop` the summary names what passed; only what never began is called not reached."""
+    remit("run", remit.plan(STUCK))
+    said = remit("answer", question(remit), "stop")
+    assert said.code == 1
+    assert "2 of 3 steps passed" in said.out
+    assert "stuck failed" in said.out
+
+
+@proves("cli.replies_are_checked")
+def test_a_reply_that_means_nothing_leaves_the_question_open(remit: Program) -> None:
+    """A typo of `retry` does not end the run."""
+    remit("run", remit.plan(STUCK))
+    said = remit("answer", question(remit), "retyr")
+    assert said.code == 2
+    assert "retry, skip, stop" in said.err
+    assert question(remit)
+
+
+@proves("cli.edits_are_checked_at_once")
+@pytest.mark.parametrize("edit", ['{"path": "a.txt", "text": "x", "bogus": 1}', '{"path": "../a.txt", "text": "x"}', "[]", "{"])
+def test_a_slip_in_an_edit_is_said_and_the_question_stays(remit: Program, edit: str) -> None:
+    """Nothing is recorded, and a correct edit still works."""
+    remit("run", remit.plan(WRITE), "--level", "operator")
+    waiting = question(remit)
+    assert remit("approve", waiting, "--edit", edit).code != 0
+    assert question(remit) == waiting
+    assert remit("approve", waiting, "--edit", '{"path": "b.txt", "text": "y"}').code == 0
+    assert (remit.folder / "b.txt").exists()
+
+
+@proves("cli.progress_is_complete")
+def test_every_line_of_a_quick_run_is_shown(remit: Program) -> None:
+    """What was proposed, refused and asked in the first instant is on the screen too."""
+    said = remit("run", remit.plan("goal = 'x'\n[[step]]\nid = 's'\ntool = 'files.read'\nargs = { path = '../x' }\n"))
+    assert "s.1" in said.out
+    assert "refused" in said.out
+    assert "asked" in said.out
+
+
+@proves("cli.show_has_everything")
+def test_show_prints_the_whole_output_of_a_step(remit: Program) -> None:
+    """Output is not cut to a line: `remit show RUN/STEP` has all of it."""
+    said = remit("run", remit.plan("goal = 'x'\n[[step]]\nid = 's'\ntool = 'shell.run'\nargs = { command = 'seq 1 50' }\n"))
+    assert said.code == 0
+    run = remit.json("runs", "--all", "--json")[0]["run"]
+    shown = remit("show", f"{run}/s.1")
+    assert "seq 1 50" in shown.out
+    assert all(f" {number}\n" in shown.out for number in range(2, 50))
+
+
+@proves("cli.log_limit_is_the_end")
+def test_log_limit_shows_the_last_lines(remit: Program) -> None:
+    """The newest entries are what people look for."""
+    remit("run", remit.plan(WRITE))
+    assert [entry["kind"] for entry in remit.json("log", "--limit", "1", "--json")] == ["closed"]
+
+
+@proves("plan.errors_say_where")
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (WRITE.replace("'x' }", "'${inputs.zz}' }"), "'zz'"),
+        (WRITE + "check = [{ at = 'count', matches = '(' }]\n", "regular expression"),
+    ],
+)
+def test_what_can_be_known_beforehand_is_said_beforehand(remit: Program, text: str, says: str) -> None:
+    """An input that is not there and an expression that cannot be read are found before anything runs."""
+    said = remit("run", remit.plan(text))
+    assert said.code == 2
+    assert says in said.err
