@@ -451,3 +451,38 @@ async def test_a_finished_sibling_is_not_run_again_when_another_is_settled(world
     assert isinstance(second, Finished)
     assert not second.outcome.ok
     assert world.tape.calls == 2
+
+
+@proves("gate.two_people")
+@pytest.mark.parametrize("again", ["Ann", " ann ", "\uff41nn"])
+async def test_another_spelling_of_a_name_is_not_another_person(world: World, again: str) -> None:
+    """Case, blanks and compatibility forms do not make a second person; hidden characters are refused."""
+    risky = replace(ASKS, level=ALONE.level, high_stakes=True)
+    waiting = await world.gate.submit(world.action(), risky)
+    assert isinstance(waiting, Waiting)
+    world.inbox.answer(waiting.question, Answer.APPROVE, who="ann")
+    with pytest.raises(AlreadyRecorded):
+        world.inbox.answer(waiting.question, Answer.APPROVE, who=again)
+    with pytest.raises(BadInput):
+        world.inbox.answer(waiting.question, Answer.APPROVE, who="ann\u200b")
+    assert world.lines() == []
+
+
+@proves("gate.approvals_expire")
+async def test_a_lapsed_approval_is_asked_for_again_and_can_be_given_again(world: World) -> None:
+    """Whoever approved too early may approve again; nobody is told that they answered before."""
+    waiting = await world.gate.submit(world.action(), ASKS)
+    assert isinstance(waiting, Waiting)
+    world.inbox.answer(waiting.question, Answer.APPROVE, who="ann", valid_ms=1000)
+    world.clock.at += 2000
+    again = await world.gate.submit(world.action(), ASKS)
+    assert isinstance(again, Waiting)
+    world.inbox.answer(again.question, Answer.APPROVE, who="ann")
+    assert isinstance(await world.gate.submit(world.action(), ASKS), Finished)
+
+
+@proves("gate.answers_name_their_question")
+def test_an_empty_id_names_no_question(world: World) -> None:
+    """Nothing is approved by an id that was left out."""
+    with pytest.raises(BadInput):
+        world.inbox.find("")
