@@ -240,6 +240,7 @@ CLAIMS: Final[dict[str, str]] = {
     "shell.online_runs_once": "Neither preview nor capture runs it; the run commits its files, keeping ours beside what somebody saved meanwhile.",
     "shell.ordinary_user": "Whiteouts, opaque folders and folders without permissions are read without root.",
     "shell.output_bounded": "Memory depends on the limit, never on how much a command prints.",
+    "shell.processes_bounded": "A fork bomb takes the command's own processes, not the machine's, also for root; what the kernel cannot bound is counted.",
     "shell.timeout_kills_all": "Not even one that forked twice, has its own session, ignores all signals and holds no output.",
     "shell.undo_is_exact": "Modes, times, links, names that are not UTF-8, empty folders: all as before, twice.",
     "start.commands_are_light": "Answering, listing and reading the journal load neither the agent's libraries nor the policy engine.",

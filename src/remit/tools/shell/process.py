@@ -9,14 +9,14 @@ import os
 import signal
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from remit.errors import ToolFailed, Unavailable
+from remit.tools.shell.crowd import Fence, crowded, fence
 from remit.tools.shell.output import Bounded, Output, drain
 
 _DEATH_SECONDS: Final = 10
-_WATCH_SECONDS: Final = 0.1
+_WATCH_SECONDS: Final = 0.05
 TIMED_OUT: Final = "it ran longer than it may"
 CROWDED: Final = "it started more processes than it may"
 _KILLED: Final = 128 + signal.SIGKILL
@@ -74,11 +74,19 @@ async def confined(wrap: Sequence[str], command: Sequence[str], *, limits: Limit
 class _Init:
     """The first process of the sandbox's process namespace. The kernel reports its end only after every other one there has ended."""
 
-    def __init__(self, pid: int) -> None:
+    def __init__(self, pid: int, most: int) -> None:
         self.pid = pid
         self.fd = os.pidfd_open(pid)
+        self._most = most
+        root = os.geteuid() == 0  # others are bound by their own ulimit
+        self._fence: Fence | None = fence(pid, most) if root else None
+        self._counts = root and self._fence is None
         self.gone = asyncio.Event()
         asyncio.get_running_loop().add_reader(self.fd, self.gone.set)
+
+    def crowded(self) -> bool:
+        """Whether more was started than may be, where the kernel does not prevent that."""
+        return self._counts and crowded(self.pid, self._most)
 
     async def end(self) -> None:
         """Kill it, and with it all others. Raises ToolFailed when they do not die."""
@@ -93,6 +101,8 @@ class _Init:
         finally:
             asyncio.get_running_loop().remove_reader(self.fd)
             os.close(self.fd)
+            if self._fence is not None:
+                self._fence.remove()
 
 
 @dataclass(kw_only=True)
@@ -153,7 +163,8 @@ class _Running:
         while not stopped and not self.init.gone.is_set():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.init.gone.wait(), min(_WATCH_SECONDS, max(until - clock(), 0.001)))
-            stopped = "" if self.init.gone.is_set() else _reason(self.init, limits, overdue=clock() >= until)
+            if not self.init.gone.is_set():
+                stopped = TIMED_OUT if clock() >= until else CROWDED if self.init.crowded() else ""
         await self._end()
         return stopped
 
@@ -195,7 +206,7 @@ async def _start(argv: Sequence[str], fds: Sequence[int], limits: Limits) -> _Ru
     try:
         line = await asyncio.wait_for(lines.readline(), _DEATH_SECONDS)
         if line:
-            running.init = _Init(int(json.loads(line)["child-pid"]))
+            running.init = _Init(int(json.loads(line)["child-pid"]), limits.processes)
     except (TimeoutError, OSError) as error:
         await running.close()
         raise Unavailable(f"bwrap did not start its first process: {error!r}") from None
@@ -211,28 +222,6 @@ async def _whole(work: Coroutine[Any, Any, _T]) -> tuple[_T, bool]:
         except asyncio.CancelledError:
             cancelled = True
     return task.result(), cancelled
-
-
-def _reason(init: _Init, limits: Limits, *, overdue: bool) -> str:
-    if overdue:
-        return TIMED_OUT
-    return CROWDED if _crowd(init.pid, limits.processes) else ""
-
-
-def _crowd(init: int, most: int) -> bool:
-    """Whether the namespace holds more processes than it may. Needed for root only, whom RLIMIT_NPROC does not bind."""
-    if os.geteuid() != 0:
-        return False
-    processes = [entry for entry in Path("/proc").iterdir() if entry.name.isdigit()]
-    if len(processes) <= most:
-        return False
-    inside = 0
-    with contextlib.suppress(OSError):
-        space = Path("/proc", str(init), "ns/pid").readlink()
-        for process in processes:
-            with contextlib.suppress(OSError):
-                inside += (process / "ns/pid").readlink() == space
-    return inside > most
 
 
 def _exit_code(status: bytes) -> int | None:
