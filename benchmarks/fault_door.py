@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 from fault_tools import post_tools
 
@@ -15,7 +16,7 @@ from remit.domain.action import Level
 from remit.runs.plan_file import read_plan
 
 
-def main(argv: list[str]) -> None:
+def main(argv: list[str]) -> NoReturn:
     """Leaves by SystemExit."""
     verb, *rest = argv
     sys.exit(_run(*rest) if verb == "run" else _resume(*rest))

@@ -33,7 +33,7 @@ import remit.tools.shell.run
 KILLED = -signal.SIGKILL
 _PATIENCE = 60.0
 _PROGRAMS = {
-    "remit": ["-c", "from remit.cli import main; main()"],
+    "remit": ["-m", "remit"],
     "door": [str(Path(fault_door.__file__))],
 }
 
@@ -108,7 +108,7 @@ def _child(command: Command, folder: Path, env: Mapping[str, str], out: int) -> 
         os.environ.update(env)
         importlib.reload(remit.crashpoint)  # reads REMIT_CRASH; its functions share the module's variables
         sys.argv = [command.program, *command.argv]
-        fault_door.main(list(command.argv)) if command.program == "door" else remit.cli.main()
+        code = fault_door.main(list(command.argv)) if command.program == "door" else remit.cli.main()
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 1
     except BaseException:  # noqa: BLE001 - like an interpreter's top level: said, and never back into the benchmark

@@ -27,6 +27,9 @@ from remit.app import App
 from remit.domain.values import RunId
 
 _LONG = 5000
+_FEW = 6
+_WARM = 4
+"""Times as many waiting runs before memory is looked at."""
 _BLOCK = 20
 """Actions that are timed together, the last outcome's way to the disk included."""
 
@@ -72,22 +75,27 @@ async def ratios(app: App, folder: Path, actions: int) -> dict[str, float]:
     }
 
 
-async def growth(app: App, runs: int, actions: int) -> float:
-    """Long runs are filled first; then one action late in a long run and one early in a young run, in turn."""
+async def growth(app: App, runs: int, rounds: int) -> float:
+    """Long runs are filled first; then a few actions late in a long run and a few early in a young one, in turn.
+
+    Of each few the first is not counted: after a change of run the journal looks again whether several callers come at once.
+    """
     for run in range(runs):
         with app.gate.hold(RunId(f"long{run}")):
-            for start in range(0, _LONG - actions // 2, 50):
+            for start in range(0, _LONG, 50):
                 await asyncio.gather(*(act(app, f"long{run}", start + n, flush=False) for n in range(50)))
-    late, early = [], []
-    for pair in range(runs * actions):
-        run, number = pair % runs, _LONG - actions // 2 + pair // runs
-        young, step = f"young{pair // 10}", pair % 10 + 5
-        if pair % 10 == 0:
-            for n in range(5):
-                await act(app, young, n)
-        with app.gate.hold(RunId(f"long{run}")), app.gate.hold(RunId(young)):
-            late.append((await _timed(lambda run=run, number=number: act(app, f"long{run}", number, flush=False)))[0])  # type: ignore[misc]
-            early.append((await _timed(lambda young=young, step=step: act(app, young, step, flush=False)))[0])  # type: ignore[misc]
+    late: list[float] = []
+    early: list[float] = []
+    for number in range(rounds):
+        long, young = f"long{number % runs}", f"young{number}"
+        both = [(late, long, _LONG + number * _FEW), (early, young, 10 - _FEW // 2)]
+        for n in range(both[1][2]):
+            await act(app, young, n)
+        for seconds, run_id, start in both if number % 2 else reversed(both):
+            with app.gate.hold(RunId(run_id)):
+                for step in range(start, start + _FEW):
+                    seconds.append((await _timed(lambda run_id=run_id, step=step: act(app, run_id, step)))[0])  # type: ignore[misc]
+                del seconds[-_FEW]
     return round(median(late) / median(early), 3)
 
 
@@ -112,14 +120,14 @@ async def together(app: App, runs: int, actions: int) -> dict[str, float]:
 
 
 def waiting(app: App, runs: int) -> int:
-    """Memory that a waiting run holds, after as many to warm up."""
+    """Memory that a waiting run holds, once the caches, which are bounded, are full: SQLite's pages, known heads, the allocator's own."""
     sizes = []
-    for _ in range(2):
+    for _ in range(_WARM + 1):
         for _ in range(runs):
             waiting_run(app)
         gc.collect()
         sizes.append(_resident())
-    return max(0, sizes[1] - sizes[0]) // runs
+    return max(0, sizes[-1] - sizes[-2]) // runs
 
 
 def _sizes(folder: Path) -> tuple[int, int]:
@@ -143,7 +151,7 @@ def _resident() -> int:
 async def measured(folder: Path, scale: float) -> dict[str, float]:
     with world(folder) as app:
         found = await ratios(app, folder, int(2000 * scale))
-        found["growth_5000"] = await growth(app, runs=max(1, int(4 * scale)), actions=100)
+        found["growth_5000"] = await growth(app, runs=max(1, int(4 * scale)), rounds=int(100 * scale))
         size = _file_size(app, folder)
         actions = int(100 * scale)
         found |= await together(app, 100, actions)
@@ -159,7 +167,7 @@ def main() -> None:
     try:
         found = asyncio.run(measured(folder, scale))
         with world(folder) as app:
-            found["bytes_per_waiting_run"] = waiting(app, int(1000 * scale))
+            found["bytes_per_waiting_run"] = waiting(app, int(1000 * max(scale, 1)))
     finally:
         shutil.rmtree(folder)
     print(json.dumps({"benchmark": "overhead", **found}))

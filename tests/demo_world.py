@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 LONGEST = 90.0
-_ARGV = [sys.executable, "-c", "from remit.cli import main; main()", "demo"]
+_ARGV = [sys.executable, "-m", "remit", "demo"]
 
 
 def environment(folder: Path) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import sqlite3
@@ -66,6 +67,7 @@ def leave(journal: SqliteJournal, run: str, count: str) -> None:
 
 def interrupt(journal: SqliteJournal, run: str, count: str) -> None:
     """Append while Ctrl-C comes at random moments of it; prints how often it came. Waiting is not interrupted, appending is."""
+    importlib.import_module("concurrent.futures")  # else every signal would meet the journal's own late import of it
     signal.signal(signal.SIGALRM, signal.default_int_handler)
     interrupted = 0
     for number in range(int(count)):

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol, TypeAlias
 
 from remit.domain.action import Effect
-from remit.domain.entry import Draft, Entry, Kind
+from remit.domain.entry import Done, Draft, Entry, Kind
 from remit.domain.values import ActionId, Digest, JsonValue, RunId
 from remit.places import Places as Places  # noqa: PLC0414 - exported from here
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 
 class Clock(Protocol):
@@ -36,18 +38,22 @@ class Fault:
     what: str
 
 
+Written: TypeAlias = "Future[None] | Done"
+"""Lines on their way into the journal, or arrived."""
+
+
 class Journal(Protocol):
     """Append-only, hash-chained per run, once-only by (run, action, part, kind); the only authority on what happened.
 
     Synchronous and safe to use from any thread and from several processes at once.
     """
 
-    def append(self, drafts: Sequence[Draft], *, durable: bool, hurry: bool = True) -> Future[tuple[Entry, ...]]:
+    def append(self, drafts: Sequence[Draft], *, durable: bool, hurry: bool = True) -> Written:
         """Write all drafts or none, in order, in one transaction that other callers' drafts may share.
 
         `durable` waits for the disk (survives power loss); without it the entries survive kill -9 from the moment the
-        future is done. Without `hurry` the call may wait some milliseconds to share the next transaction; the order of
-        calls stays, and an empty call in a hurry ends the waiting. The future fails with AlreadyRecorded when a once-only line
+        call is done. Without `hurry` the call may wait some milliseconds to share the next transaction; the order of
+        calls stays, and an empty call in a hurry ends the waiting. It fails with AlreadyRecorded when a once-only line
         exists (then nothing of this call is written), or with JournalTrouble.
         """
         ...

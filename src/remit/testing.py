@@ -6,11 +6,10 @@ import hashlib
 import io
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import BinaryIO, Final, TypeAlias
 
-from remit.domain.entry import CLOSES, GENESIS, Draft, Entry, Kind, body_text, chain
+from remit.domain.entry import CLOSES, GENESIS, Done, Draft, Entry, Kind, body_text, chain
 from remit.domain.values import Digest, JsonValue, RunId, canonical
 from remit.errors import AlreadyRecorded, ArgsInvalid, BadInput, JournalTrouble, NotFound, RemitError, RunBusy
 from remit.ports import Fault, ToolSpec
@@ -66,15 +65,14 @@ class MemoryJournal:
         *,
         durable: bool,  # noqa: ARG002 - memory is never durable
         hurry: bool = True,  # noqa: ARG002 - and never slow
-    ) -> Future[tuple[Entry, ...]]:
-        future: Future[tuple[Entry, ...]] = Future()
+    ) -> Done:
         with self._lock:
             self._check_open()
             try:
-                future.set_result(self._write([_checked(draft) for draft in drafts]))
+                self._write([_checked(draft) for draft in drafts])
             except RemitError as error:
-                future.set_exception(error)
-        return future
+                return Done(error)
+        return Done()
 
     def read(
         self, run: RunId, *, action: str | None = None, kinds: Collection[Kind] = (), after: int = 0, limit: int | None = None
@@ -149,7 +147,7 @@ class MemoryJournal:
             self._check_open()
             return list(self._entries if run is None else self._runs.get(run, ()))
 
-    def _write(self, lines: Sequence[tuple[Draft, str]]) -> tuple[Entry, ...]:
+    def _write(self, lines: Sequence[tuple[Draft, str]]) -> None:
         keys = [(draft.run, draft.action, draft.part, str(draft.kind)) for draft, _ in lines]
         for place, key in enumerate(keys):
             if key in self._once or key in keys[:place]:
@@ -164,7 +162,6 @@ class MemoryJournal:
         self._entries += written
         for entry in written:
             self._runs.setdefault(entry.run, []).append(entry)
-        return tuple(written)
 
 
 class MemoryStore:

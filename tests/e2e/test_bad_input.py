@@ -84,7 +84,7 @@ def test_a_state_folder_that_cannot_be_written_ends_with_exit_code_seven(remit: 
 
 
 @proves("cli.full_state_disk_is_explained")
-@pytest.mark.parametrize("left", [0, 64, 256, 700])
+@pytest.mark.parametrize("left", [0, 64, 256, 450])
 def test_when_the_disk_of_the_journal_is_full_nothing_is_done_unrecorded(remit: Program, left: int) -> None:
     """However much space was left: what was done is recorded or found out later, the message says what is full, and resume completes."""
     with small_disk(remit.home, 8) as fill:

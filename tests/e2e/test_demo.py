@@ -71,7 +71,7 @@ def test_the_demo_without_a_shell_keeps_what_it_is_told_to_keep(tmp_path: Path) 
     assert json.loads(done.stdout.splitlines()[-1])["shell"] is False
     assert f"REMIT_HOME={kept / 'state'} " in done.stdout
     env = {**environment(tmp_path), "REMIT_HOME": str(kept / "state")}
-    argv = [sys.executable, "-c", "from remit.cli import main; main()", "log", "--verify"]
+    argv = [sys.executable, "-m", "remit", "log", "--verify"]
     assert subprocess.run(argv, env=env, check=False, capture_output=True, timeout=60).returncode == 0
     again = demo(tmp_path, "--files-only", "--keep", str(kept))
     assert again.returncode == 2

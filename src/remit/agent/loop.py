@@ -38,6 +38,7 @@ from remit.domain.run import LegEnd, Run, RunState
 from remit.domain.situation import Situation
 from remit.domain.values import JsonValue, QuestionId, digest
 from remit.errors import AlreadyRecorded, ContextFull
+from remit.gate.execution import written
 from remit.ports import Clock, Journal, ToolSpec
 
 LONGEST_REASON: Final = 500
@@ -222,7 +223,7 @@ class AgentWorker:
 
     async def _write(self, draft: Draft) -> None:
         # not durable: it must survive kill -9, which the journal promises for every line; before an effect the gate waits for the disk
-        await asyncio.wrap_future(self._journal.append([draft], durable=False))
+        await written(self._journal.append([draft], durable=False))
 
 
 def _unacceptable(response: ModelResponse) -> str:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import signal
-import sys
 from typing import Final
 
 import click
 
 from remit import __version__
-from remit.cli.exits import BAD_INPUT, INTERRUPTED, Terminated, exit_code_of
+from remit.cli.exits import BAD_INPUT, DONE, INTERRUPTED, Terminated, exit_code_of
 from remit.errors import RemitError
 
 _COMMANDS: Final = {
@@ -42,6 +42,8 @@ class _Lazy(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         module = importlib.import_module(_COMMANDS[cmd_name][0])
+        gc.freeze()
+        gc.enable()  # `remit.__main__` stopped it
         command: click.Command = getattr(module, cmd_name)
         return command
 
@@ -67,8 +69,8 @@ def _terminate(number: int, frame: object) -> None:  # noqa: ARG001 - the signat
     raise Terminated("interrupted; nothing is lost", fix="`remit resume` goes on where it stopped")
 
 
-def main() -> None:
-    """Entry point: every error is one clear message on standard error and a documented exit code."""
+def main() -> int:
+    """Every error is one clear message on standard error; the answer is a documented exit code."""
     signal.signal(signal.SIGTERM, _terminate)
     try:
         code = remit(standalone_mode=False)
@@ -82,6 +84,7 @@ def main() -> None:
         click.echo("remit: interrupted; `remit resume` goes on where it stopped", err=True)
         code = INTERRUPTED
     except BrokenPipeError:
-        sys.stderr.close()
-        code = 0
-    sys.exit(code if isinstance(code, int) else 0)
+        code = DONE
+    except SystemExit as leaving:
+        code = leaving.code
+    return code if isinstance(code, int) else DONE

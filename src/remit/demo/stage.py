@@ -209,7 +209,7 @@ class Play:
     def _remit(self, *args: str) -> subprocess.CompletedProcess[str]:
         """The command line, as anybody would use it, in a process of its own."""
         self.screen.line("$", shlex.join(["remit", *args]))
-        argv = [sys.executable, "-c", "from remit.cli import main; main()", *args]
+        argv = [sys.executable, "-m", "remit", *args]
         return subprocess.run(  # noqa: S603 - ours
             argv,
             env=self.scene.env(),

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 
-from remit.domain.values import ActionId, Digest, JsonValue, RunId, canonical, digest, parse
+from remit.domain.values import ActionId, Digest, JsonValue, RunId, canonical, digest, parse, thaw
 from remit.errors import ArgsInvalid
 
 
@@ -31,7 +32,7 @@ class Level(StrEnum):
     OBSERVER = "observer"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Action:
     """One tool call that an actor wants to make. Wanting is free; only the gate runs it."""
 
@@ -48,22 +49,25 @@ class Action:
         """Freeze `args` as they are now. Raises ArgsInvalid when they are not plain JSON."""
         return cls(id=action_id, actor=actor, tool=tool, args_json=canonical(args), reason=reason)
 
-    @property
+    @cached_property
     def run(self) -> RunId:
         return split_id(self.id)[0]
 
-    @property
+    @cached_property
     def name(self) -> str:
         """The part of the id that is unique within its run."""
         return split_id(self.id)[1]
 
     @property
     def args(self) -> dict[str, JsonValue]:
-        """A fresh copy each time: changing it changes nothing."""
-        value = parse(self.args_json)
-        if not isinstance(value, dict):
+        """A fresh copy each time: changing it changes nothing. Raises ArgsInvalid for what is no strict JSON object."""
+        return thaw(self._strict)
+
+    @cached_property
+    def _strict(self) -> str:
+        if not isinstance(parse(self.args_json), dict):
             raise ArgsInvalid("arguments are not a JSON object", fix="send an object with the tool's parameters by name")
-        return value
+        return self.args_json
 
     def digest(self, *, definition: str, binding: str) -> Digest:
         """What an approval is bound to: tool and its definition, exact arguments, and what the preview showed."""

@@ -79,12 +79,34 @@ class Entry:
         return f"{self.run}/{self.action}" if self.action else str(self.run)
 
 
+class Done:
+    """The end of a call that was over before it returned: what a future says once it is done, without the cost of being one."""
+
+    __slots__ = ("error",)
+
+    def __init__(self, error: BaseException | None = None) -> None:
+        self.error = error
+
+    def done(self) -> bool:
+        return True
+
+    def result(self, timeout: float | None = None) -> None:  # noqa: ARG002 - as a future takes it
+        if self.error is not None:
+            raise self.error
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:  # noqa: ARG002 - as a future takes it
+        return self.error
+
+
 def chain(  # noqa: PLR0913 - every field of an entry is hashed
     previous: bytes, *, run: str, n: int, kind: str, at: int, action: str, part: str, body_json: str
 ) -> bytes:
     """The hash of an entry: SHA-256 over the previous hash and every field of this one, each length-prefixed."""
-    parts = [text.encode("utf-8") for text in (run, str(n), kind, str(at), action, part, body_json)]
-    return hashlib.sha256(previous + b"".join([len(one).to_bytes(4, "big") + one for one in parts])).digest()
+    text = previous
+    for field_text in (run, str(n), kind, str(at), action, part, body_json):
+        data = field_text.encode()
+        text += len(data).to_bytes(4, "big") + data
+    return hashlib.sha256(text).digest()
 
 
 def body_text(draft: Draft) -> str:

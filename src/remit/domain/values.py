@@ -38,6 +38,12 @@ def parse(text: str | bytes) -> JsonValue:
     return value
 
 
+def thaw(text: str) -> dict[str, JsonValue]:
+    """Read an object again that was read strictly before."""
+    value: dict[str, JsonValue] = _PLAIN.decode(text)
+    return value
+
+
 def digest(*parts: str | bytes) -> Digest:
     """SHA-256 over length-prefixed parts, so that no two different lists of parts share a digest by shifting bytes."""
     hasher = hashlib.sha256()
@@ -62,5 +68,6 @@ def _no_constant(name: str) -> float:
 
 
 _ENCODER: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+_PLAIN: Final = json.JSONDecoder()
 _DECODER: Final = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant)
 """Made once, as making one costs more than using it."""

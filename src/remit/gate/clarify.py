@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,6 +11,7 @@ from remit.domain.receipt import Waiting
 from remit.domain.record import fold, question_body
 from remit.domain.values import ActionId, Digest, QuestionId, RunId
 from remit.errors import AlreadyRecorded
+from remit.gate.execution import written
 from remit.ports import Clock, Journal
 
 
@@ -62,6 +62,6 @@ async def clarify(
 
 async def _write(journal: Journal, draft: Draft) -> None:
     try:
-        await asyncio.wrap_future(journal.append([draft], durable=False))
+        await written(journal.append([draft], durable=False))
     except AlreadyRecorded:
         return  # somebody wrote the same line first; it says the same

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from remit.crashpoint import crashpoint
 from remit.domain.action import Action, Effect
-from remit.domain.entry import Draft, Entry, Kind
+from remit.domain.entry import Done, Draft, Kind
 from remit.domain.outcome import Evidence, Outcome, Status
 from remit.domain.record import Record, outcome_body
 from remit.domain.values import JsonValue, canonical
 from remit.errors import ArgsInvalid, RemitError, ToolFailed, ToolUncertain
-from remit.ports import Call, Clock, Happened, Journal, Tool
+from remit.ports import Call, Clock, Happened, Journal, Tool, Written
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 
 class Execution:
@@ -24,7 +27,7 @@ class Execution:
         self._journal = journal
         self._clock = clock
         self._timeout = timeout
-        self._later: set[Future[tuple[Entry, ...]]] = set()
+        self._later: set[Future[None]] = set()
         self._trouble: BaseException | None = None
 
     async def start(
@@ -73,9 +76,12 @@ class Execution:
     def finish(self, action: Action, outcome: Outcome | None) -> Outcome | None:
         """Record how it ended, lazily: losing this line only means that the next leg looks at the world again."""
         if outcome is not None:
-            future = self._journal.append([self._finished(action, outcome)], durable=False, hurry=False)
-            self._later.add(future)
-            future.add_done_callback(self._landed)
+            call = self._journal.append([self._finished(action, outcome)], durable=False, hurry=False)
+            if isinstance(call, Done):
+                self._trouble = call.error or self._trouble
+            else:
+                self._later.add(call)
+                call.add_done_callback(self._landed)
         return outcome
 
     async def write(self, drafts: Sequence[Draft], *, durable: bool) -> None:
@@ -123,7 +129,7 @@ class Execution:
             case Happened.UNKNOWN:
                 return None
 
-    def _landed(self, future: Future[tuple[Entry, ...]]) -> None:
+    def _landed(self, future: Future[None]) -> None:
         self._later.discard(future)
         error = future.exception()
         if error is not None:
@@ -136,9 +142,12 @@ class Execution:
         return Draft(run=action.run, action=action.name, kind=kind, part=part, at=self._clock.now(), body=body)
 
 
-async def written(future: Future[tuple[Entry, ...]]) -> tuple[Entry, ...]:
+async def written(call: Written) -> None:
     """Wait for lines to be written; costs no turn of the event loop when they are already."""
-    return future.result() if future.done() else await asyncio.wrap_future(future)
+    if isinstance(call, Done):
+        call.result()
+    else:
+        await asyncio.wrap_future(call)
 
 
 def failed(code: str, why: str) -> Outcome:

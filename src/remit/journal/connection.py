@@ -24,6 +24,7 @@ T = TypeVar("T")
 def connect(path: Path) -> sqlite3.Connection:
     """A connection in autocommit mode that any thread may use, one at a time. Raises sqlite3.Error."""
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0, cached_statements=64)
+    connection.execute("PRAGMA page_size = 2048")  # of a new file: a commit writes whole pages, and touches several for few bytes
     connection.execute("PRAGMA busy_timeout = 0")
     return connection
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +15,7 @@ from remit.journal.reading import Reader
 from remit.journal.writer import Writer
 
 if TYPE_CHECKING:
-    from remit.ports import Clock, Fault
+    from remit.ports import Clock, Fault, Written
 
 
 class SqliteJournal:
@@ -42,8 +41,8 @@ class SqliteJournal:
         """Entries that were written in them."""
         return self._writer.appended
 
-    def append(self, drafts: Sequence[Draft], *, durable: bool, hurry: bool = True) -> Future[tuple[Entry, ...]]:
-        """As in the port. What cannot be stored fails the future with ArgsInvalid; a closed or forked journal raises here."""
+    def append(self, drafts: Sequence[Draft], *, durable: bool, hurry: bool = True) -> Written:
+        """As in the port. What cannot be stored fails the call with ArgsInvalid; a closed or forked journal raises here."""
         return self._writer.submit(drafts, durable=durable, hurry=hurry)
 
     def read(

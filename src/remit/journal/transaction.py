@@ -5,18 +5,19 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple
 
-from remit.domain.entry import GENESIS, Draft, Entry, Kind, body_text, chain
+from remit.domain.entry import GENESIS, Draft, Kind, body_text, chain
 from remit.errors import AlreadyRecorded, ArgsInvalid, JournalCorrupt, RemitError
 from remit.journal.schema import kind_code
 
 _AGES: Final = 2**63
 _ROWS: Final = 64
 """Lines in one statement, far below SQLite's limit on bound values."""
+_ROW: Final = "(?, ?, ?, ?, ?, ?, ?, ?)"
+_COLUMNS: Final = _ROW.count("?")
 _INSERTS: Final = tuple(
-    "INSERT INTO entries(run, n, kind, at, action, part, body, hash) VALUES" + ", ".join(["(?, ?, ?, ?, ?, ?, ?, ?)"] * rows)
-    for rows in range(_ROWS + 1)
+    f"INSERT INTO entries(run, n, kind, at, action, part, body, hash) VALUES{', '.join([_ROW] * rows)}" for rows in range(_ROWS + 1)
 )
 _HEAD: Final = "SELECT number, n, hash FROM runs WHERE id = ?"
 _MOVE: Final = "UPDATE runs SET n = ?, hash = ? WHERE number = ?"
@@ -62,10 +63,6 @@ class Head(NamedTuple):
     hash: bytes
 
 
-Row: TypeAlias = tuple[int, int, int | str, int, str, str, str, bytes]
-"""run's number, n, kind, at, action, part, body, hash."""
-
-
 class Transaction:
     """Begun and committed by its user.
 
@@ -83,12 +80,11 @@ class Transaction:
         """Where the chains of all runs that were touched end now."""
         return self._heads
 
-    def write(self, lines: Sequence[Line]) -> tuple[Entry, ...]:
+    def write(self, lines: Sequence[Line]) -> None:
         """Insert all lines or none. Raises AlreadyRecorded or ArgsInvalid (the transaction can go on), or sqlite3.Error."""
-        heads: dict[str, Head] = {one.draft.run: self._head(one.draft.run) for one in lines}
+        heads: dict[str, Head] = {}
         try:
-            rows = [_row(one, heads) for one in lines]
-            last = self._insert(rows)
+            last = self._insert(self._rows(lines, heads))
         except sqlite3.IntegrityError:
             if self._known:
                 self._known = {}
@@ -100,12 +96,10 @@ class Transaction:
             self._forget(heads)
             raise ArgsInvalid(f"a line cannot be stored: {error}", fix="keep it below 1 GB") from None
         self._heads.update(heads)
-        entries = []
-        for seq, one, row in zip(range(last - len(rows) + 1, last + 1), lines, rows, strict=True):
-            if one.draft.kind in _PROJECTED:
-                self._project(one.draft, row[0], seq)
-            entries.append(_entry(seq, one, row))
-        return tuple(entries)
+        for seq, one in enumerate(lines, last - len(lines) + 1):
+            if one.kind in _PROJECTED:
+                self._project(one.draft, heads[one.draft.run].number, seq)
+        return None
 
     def anchor(self, runs: Iterable[str], at: int) -> None:
         """Chain the heads of `runs` into the ledger, those that moved since they were last anchored."""
@@ -127,6 +121,18 @@ class Transaction:
         for number, n, hashed in self._heads.values():
             self._execute(_MOVE, (n, hashed, number))
 
+    def _rows(self, lines: Sequence[Line], heads: dict[str, Head]) -> list[object]:
+        """The columns of all lines, each chained to its run's head; `heads` moves on with them."""
+        found: list[object] = []
+        for draft, kind, body in lines:
+            run = draft.run
+            number, n, previous = heads.get(run) or self._head(run)
+            n += 1
+            hashed = chain(previous, run=run, n=n, kind=kind, at=draft.at, action=draft.action, part=draft.part, body_json=body)
+            heads[run] = Head(number, n, hashed)
+            found += (number, n, kind_code(kind), draft.at, draft.action, draft.part, body, hashed)
+        return found
+
     def _head(self, run: str) -> Head:
         head = self._heads.get(run) or self._known.get(run)
         if head is None:
@@ -136,14 +142,15 @@ class Transaction:
             head = Head(*found)
         return head
 
-    def _insert(self, rows: Sequence[Row]) -> int:
-        """One statement is all or nothing by itself; only a long call needs a savepoint around several."""
-        if len(rows) <= _ROWS:
-            return self._execute(_INSERTS[len(rows)], [value for row in rows for value in row]).lastrowid or 0
+    def _insert(self, values: Sequence[object]) -> int:
+        """The last line's `seq`. One statement is all or nothing by itself; only a long call needs a savepoint around several."""
+        rows = len(values) // _COLUMNS
+        if rows <= _ROWS:
+            return self._execute(_INSERTS[rows], values).lastrowid or 0
         self._execute("SAVEPOINT call")
         try:
-            for start in range(0, len(rows), _ROWS):
-                last = self._insert(rows[start : start + _ROWS])
+            for start in range(0, len(values), _ROWS * _COLUMNS):
+                last = self._insert(values[start : start + _ROWS * _COLUMNS])
         except (sqlite3.IntegrityError, sqlite3.DataError):
             self._execute("ROLLBACK TO call")
             raise
@@ -180,21 +187,6 @@ class Transaction:
             opened = self._execute(_FIRST_OPENED, (number, _OPENED)).fetchone()
             if opened:
                 self._execute(_END_PENDING if draft.kind == Kind.CLOSED else _BEGIN_PENDING, (_OPENED, opened[0]))
-
-
-def _row(one: Line, heads: dict[str, Head]) -> Row:
-    """The line's columns, chained to its run's head, which moves on."""
-    draft, kind, body = one
-    number, n, previous = heads[draft.run]
-    n += 1
-    hashed = chain(previous, run=draft.run, n=n, kind=kind, at=draft.at, action=draft.action, part=draft.part, body_json=body)
-    heads[draft.run] = Head(number, n, hashed)
-    return number, n, kind_code(kind), draft.at, draft.action, draft.part, body, hashed
-
-
-def _entry(seq: int, one: Line, row: Row) -> Entry:
-    _, n, _, at, action, part, body, hashed = row
-    return Entry(seq=seq, run=one.draft.run, n=n, kind=one.kind, at=at, action=action, part=part, body_json=body, hash=hashed)
 
 
 def anchor_hash(previous: bytes, *, run: str, n: int, head: bytes, at: int) -> bytes:

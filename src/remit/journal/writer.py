@@ -16,22 +16,21 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from remit.domain.entry import Draft, Entry, Kind
+from remit.domain.entry import Done, Draft, Kind
 from remit.errors import JournalTrouble, RemitError
 from remit.journal.connection import PATIENCE, open_writer, retried
 from remit.journal.transaction import Head, Line, Transaction, line
 from remit.journal.trouble import is_busy, trouble
 
 if TYPE_CHECKING:
-    from remit.ports import Clock
+    from concurrent.futures import Future
 
-Written = tuple[Entry, ...]
+    from remit.ports import Clock, Written
 
 ANCHOR_EVERY: Final = 256
 _GROUP: Final = 256
@@ -47,6 +46,7 @@ _LINGERING: Final = 64
 _SLOW: Final = 0.002
 """Seconds: on a disk slower than this, waiting for it is left to the thread, so that an event loop never stalls."""
 
+_DONE: Final = Done()
 _KNOWN: Final = 1024
 """Runs whose heads are kept in memory, so that they need not be read before each line."""
 _PARTING: Final = 5.0
@@ -55,18 +55,19 @@ _PARTING: Final = 5.0
 
 @dataclass(slots=True)
 class Job:
-    """One call of append; its future is done only after the commit."""
+    """One call of append, over after the commit only. `future` is for those who cannot wait for it."""
 
     lines: Sequence[Line]
     durable: bool
-    future: Future[Written]
     hurry: bool = True
-    written: Written = ()
+    future: Future[None] | None = None
     error: BaseException | None = None
 
     def settle(self) -> None:
+        if self.future is None:
+            return
         if self.error is None:
-            self.future.set_result(self.written)
+            self.future.set_result(None)
         else:
             self.future.set_exception(self.error)
 
@@ -95,9 +96,8 @@ class Writer:
         self._accepting = threading.Lock()
         self._writing = threading.Lock()
         self._closed = False
-        self._trust = 0
-        self._span = 1
-        self._last_run = ""
+        self._trust = self._span = 1
+        self._last_run: str | None = None
         self._watching = False
         self._wait = 0.0
         # A daemon, so that leaving the interpreter never waits for it; `close` at exit drains it.
@@ -105,27 +105,29 @@ class Writer:
         self._thread.start()
         atexit.register(self.close)
 
-    def submit(self, drafts: Sequence[Draft], *, durable: bool, hurry: bool) -> Future[Written]:
-        """Accept a call. What cannot be written fails the future; only a closed or forked journal raises here."""
+    def submit(self, drafts: Sequence[Draft], *, durable: bool, hurry: bool) -> Written:
+        """Accept a call. What cannot be written fails the call; only a closed or forked journal raises here."""
         self._check_usable()
-        future: Future[Written] = Future()
         try:
-            job = Job([line(draft) for draft in drafts], durable, future, hurry)
+            job = Job([line(draft) for draft in drafts], durable, hurry)
         except RemitError as error:
-            future.set_exception(error)
-            return future
+            return Done(error)
         if not job.lines:
-            future.set_result(())
             if hurry and self._lingering:
                 self._bell.put(None)
-        elif not (hurry and self._write_here(job)):
-            self._accept(job)
-        return future
+            return _DONE
+        if hurry and self._write_here(job):
+            return Done(job.error) if job.error else _DONE
+        return self._accept(job)
 
-    def _accept(self, job: Job) -> None:
+    def _accept(self, job: Job) -> Future[None]:
         """Leave it to the thread, or to the next call in a hurry. The order of acceptance is the order in the journal."""
+        from concurrent.futures import Future  # noqa: PLC0415 - a large import, which a single answer does without
+
+        future: Future[None] = Future()
+        job.future = future
         # Once accepted it will be written, so nobody may cancel it.
-        job.future.set_running_or_notify_cancel()
+        future.set_running_or_notify_cancel()
         with self._accepting:
             self._check_usable()
             lingers = not (job.hurry or self._queue) and len(self._lingering) < _LINGERING
@@ -134,6 +136,7 @@ class Writer:
             self._watching = self._watching or lingers
         if ring:
             self._bell.put(None)
+        return future
 
     def close(self) -> None:
         """Write what was accepted, anchor every head, and let go of the file. Doing it twice does nothing."""
@@ -159,8 +162,8 @@ class Writer:
 
     def _write_here(self, job: Job) -> bool:
         """Write on the caller's thread when nobody else writes or waits; says whether it did."""
-        run, self._last_run = self._last_run, job.lines[0].draft.run
-        if self._trust <= 0 or run != self._last_run or (job.durable and self._wait > _SLOW):
+        before, self._last_run = self._last_run, job.lines[0].draft.run
+        if self._trust <= 0 or before not in {None, self._last_run} or (job.durable and self._wait > _SLOW):
             return False  # calls of several runs in turn come from several callers: they are better off together
         if self._writing.locked():
             self._trust = 0
@@ -237,13 +240,7 @@ class Writer:
 
     def _write(self, jobs: Sequence[Job], *, durable: bool) -> None:
         transaction = Transaction(self._connection, self._known)
-        drafts: list[Draft] = []
-        for job in jobs:
-            try:
-                job.written = transaction.write(job.lines)
-                drafts += [one.draft for one in job.lines]
-            except RemitError as error:
-                job.error = error
+        drafts = _written(transaction, jobs)
         if not drafts:
             self._roll_back()
             return
@@ -310,4 +307,17 @@ class Writer:
 
     def _fail(self, jobs: Sequence[Job], error: JournalTrouble) -> None:
         for job in jobs:
-            job.written, job.error = (), error
+            job.error = error
+
+
+def _written(transaction: Transaction, jobs: Sequence[Job]) -> list[Draft]:
+    """Write all jobs at once; where that cannot be, one by one, so that whoever repeats a line fails alone."""
+    lines = [one for job in jobs for one in job.lines]
+    try:
+        transaction.write(lines)
+    except RemitError as error:
+        if len(jobs) == 1:
+            jobs[0].error = error
+            return []
+        return [draft for job in jobs for draft in _written(transaction, [job])]
+    return [one.draft for one in lines]
