@@ -245,6 +245,14 @@ class Tool(Protocol):
         """The call that takes this one back, or None when it cannot be taken back."""
         ...
 
+    def left(self, args: Mapping[str, JsonValue], result: JsonValue) -> Mapping[str, JsonValue]:
+        """For a call that takes something back: what of it was not done, by its result, and can be tried again."""
+        ...
+
+    def joined(self, calls: Sequence[Mapping[str, JsonValue]]) -> Sequence[Mapping[str, JsonValue]]:
+        """Calls of this tool, made one after the other, as the fewest that leave the same: so that many are shown as they would end."""
+        ...
+
 
 class Model(Protocol):
     """A scripted model's seam: given the conversation so far, the next turn. Real endpoints come through Pydantic AI instead."""

@@ -230,7 +230,7 @@ def test_interrupted_at_a_question_on_the_terminal_nothing_is_answered(remit: Pr
     """It ends without waiting for a key; a y typed afterwards approves nothing; the question stays open."""
     pid, screen = at_terminal(remit, "run", remit.plan(WRITE), "--level", "operator")
     try:
-        read_until(screen, "approve? [y/n/later]")
+        read_until(screen, "approve? [y/n/edit/later]")
         os.kill(pid, number)
         until(lambda: is_over(pid), seconds=5)
     finally:
@@ -363,7 +363,7 @@ def test_a_question_that_was_answered_elsewhere_meanwhile_does_not_fail_the_run(
     """The terminal still asks; a late y there is told that it is settled, and the run's real end is reported."""
     pid, screen = at_terminal(remit, "run", remit.plan(WRITE), "--level", "operator")
     try:
-        read_until(screen, "approve? [y/n/later]")
+        read_until(screen, "approve? [y/n/edit/later]")
         assert remit("approve", question(remit), "--as", "bob").code == 0
         os.write(screen, b"y\n")
         read_until(screen, ": done")

@@ -199,7 +199,7 @@ def test_a_person_at_a_dumb_terminal_answers_alone_and_a_no_is_honoured(tmp_path
     """`--ask` puts each question here; three times no still keeps every promise, and the demo writes nothing but text."""
     with watched(tmp_path, "--files-only", "--ask", "--json", term="dumb") as seen:
         for _ in range(3):
-            assert seen.until("approve? [y/n/later] "), seen.text
+            assert seen.until("approve? [y/n/edit/later] "), seen.text
             seen.type("n\n")
         assert seen.finish() == 0, seen.text
     assert [

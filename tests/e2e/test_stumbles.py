@@ -126,3 +126,71 @@ def test_what_can_be_known_beforehand_is_said_beforehand(remit: Program, text: s
     said = remit("run", remit.plan(text))
     assert said.code == 2
     assert says in said.err
+
+
+TWICE = """goal = "write, change, move"
+[[step]]
+id = "a"
+tool = "files.write"
+args = { path = "x.txt", text = "one\\n" }
+[[step]]
+id = "b"
+needs = ["a"]
+tool = "files.edit"
+args = { path = "x.txt", old = "one", new = "two" }
+[[step]]
+id = "c"
+needs = ["b"]
+tool = "files.move"
+args = { path = "x.txt", to = "y.txt" }
+"""
+
+
+@proves("undo.preview_in_sequence")
+def test_the_preview_of_an_undo_shows_what_is_left_when_all_of_it_is_taken_back(remit: Program) -> None:
+    """Steps that follow on one another are no conflicts of each other: the preview has the one file that goes, and no more."""
+    remit("run", remit.plan(TWICE))
+    shown = remit("undo", last_run(remit)).out
+    assert "conflict" not in shown
+    assert shown.count("  | delete ") == 1
+    assert "y.txt (4 bytes" in shown
+    assert "create" not in shown
+    assert remit("undo", last_run(remit), "--yes").code == 0
+    assert not list(remit.folder.iterdir())
+
+
+@proves("undo.rest_of_a_conflict")
+def test_a_second_undo_takes_back_only_what_the_first_could_not(remit: Program) -> None:
+    """What was restored then, and taken further back since, does not come to life again; kept versions do not pile up."""
+    remit("run", remit.plan(TWICE))
+    run = last_run(remit)
+    moved = remit.folder / "y.txt"
+    moved.write_text("a person's\n", encoding="utf-8")
+    for _ in range(2):
+        assert remit("undo", run, "--yes").code == 5
+        assert [path.name for path in remit.folder.iterdir()] == ["y.txt"]
+    moved.unlink()
+    assert remit("undo", run, "--yes").code == 0
+    assert not list(remit.folder.iterdir())
+    assert "nothing to take back" in remit("undo", run).out
+
+
+@proves("undo.rest_of_a_conflict")
+def test_the_version_kept_aside_is_kept_once(remit: Program) -> None:
+    """However often an undo meets the same conflict, there is one copy of the old version."""
+    note = remit.folder / "n.txt"
+    note.write_text("old\n", encoding="utf-8")
+    remit(
+        "run",
+        remit.plan("goal = 'x'\n[[step]]\nid = 's'\ntool = 'files.write'\nargs = { path = 'n.txt', text = 'new', overwrite = true }\n"),
+    )
+    run = last_run(remit)
+    note.write_text("a person's\n", encoding="utf-8")
+    for _ in range(3):
+        assert remit("undo", run, "--yes").code == 5
+    assert [path.read_text(encoding="utf-8") for path in remit.folder.glob("n.txt.conflict-*")] == ["old\n"]
+
+
+def last_run(remit: Program) -> str:
+    """The id of the run that was opened last and is no undo."""
+    return str(next(run["run"] for run in remit.json("runs", "--all", "--json") if not run["goal"].startswith("undo")))

@@ -26,12 +26,12 @@ PATIENCE = 30.0
 class Terminal:
     """The program on a pseudo-terminal; type into it, wait for what it shows."""
 
-    def __init__(self, remit: Program, *args: str) -> None:
+    def __init__(self, remit: Program, *args: str, **env: str) -> None:
         argv = remit.argv(*args)
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             os.chdir(remit.folder)
-            os.execve(argv[0], argv, remit.env(TERM="xterm"))  # noqa: S606 - the program itself, in the forked child
+            os.execve(argv[0], argv, remit.env(TERM="xterm", **env))  # noqa: S606 - the program itself, in the forked child
         self.seen = ""
 
     def type(self, text: str) -> None:
@@ -71,12 +71,12 @@ def test_keys_typed_before_the_question_and_enter_alone_answer_nothing(remit: Pr
     """A y typed while the program starts, and Enter on its own, are no approval; a y after the question is (hazard 26)."""
     terminal = Terminal(remit, "run", remit.plan(WRITE), "--level", "operator")
     terminal.type("y\ny\n")
-    terminal.wait_for("approve? [y/n/later]")
+    terminal.wait_for("approve? [y/n/edit/later]")
     terminal.type("\n")
-    terminal.wait_for("approve? [y/n/later]")
+    terminal.wait_for("approve? [y/n/edit/later]")
     assert not (remit.folder / "note.txt").exists()
     terminal.type("\n")
-    terminal.wait_for("approve? [y/n/later]")
+    terminal.wait_for("approve? [y/n/edit/later]")
     assert not (remit.folder / "note.txt").exists()
     terminal.type("y\n")
     terminal.wait_for("done")
@@ -84,11 +84,36 @@ def test_keys_typed_before_the_question_and_enter_alone_answer_nothing(remit: Pr
     assert (remit.folder / "note.txt").exists()
 
 
+@proves("terminal.edit_and_reason")
+def test_arguments_can_be_edited_and_a_no_explained_at_the_prompt(remit: Program, tmp_path: Path) -> None:
+    """A slip in the editor is said and the question stays; what fits runs instead; the reason of a no is recorded."""
+    editor = tmp_path / "editor"
+    editor.write_text(f'#!/bin/sh\ncp {tmp_path}/wanted.json "$1"\n', encoding="utf-8")
+    editor.chmod(0o755)
+    wanted = tmp_path / "wanted.json"
+    wanted.write_text('{"path": 5}', encoding="utf-8")
+    terminal = Terminal(remit, "run", remit.plan(WRITE), "--level", "operator", EDITOR=str(editor), VISUAL=str(editor))
+    terminal.wait_for("approve? [y/n/edit/later]")
+    terminal.type("edit\n")
+    terminal.wait_for("files.write")
+    terminal.wait_for("approve? [y/n/edit/later]")
+    wanted.write_text('{"path": "other.txt", "text": "edited"}', encoding="utf-8")
+    terminal.type("edit\n")
+    terminal.wait_for("done")
+    assert terminal.end() == 0
+    assert [path.name for path in remit.folder.iterdir()] == ["other.txt"]
+    terminal = Terminal(remit, "run", remit.plan(WRITE), "--level", "operator")
+    terminal.wait_for("approve? [y/n/edit/later]")
+    terminal.type("n Not before Monday\n")
+    assert terminal.end() == 1
+    assert "Not before Monday" in remit("log", "--kind", "answered").out
+
+
 @proves("terminal.later_is_possible")
 def test_later_leaves_the_question_open(remit: Program) -> None:
     """Putting off is neither yes nor no: the run waits, exit code 3."""
     terminal = Terminal(remit, "run", remit.plan(WRITE), "--level", "operator")
-    terminal.wait_for("approve? [y/n/later]")
+    terminal.wait_for("approve? [y/n/edit/later]")
     terminal.type("later\n")
     terminal.wait_for("waiting")
     assert terminal.end() == 3
@@ -184,7 +209,7 @@ def escaped(text: str) -> str:
 def test_ctrl_c_at_the_question_ends_the_program_and_records_no_answer(remit: Program) -> None:
     """Interrupting is neither yes nor no: exit code 130, and the question is still open."""
     terminal = Terminal(remit, "run", remit.plan(WRITE), "--level", "operator")
-    terminal.wait_for("approve? [y/n/later]")
+    terminal.wait_for("approve? [y/n/edit/later]")
     terminal.type("\x03")
     assert terminal.end() == 130
     assert len(remit.json("inbox", "--json")) == 1

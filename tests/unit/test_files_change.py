@@ -62,7 +62,7 @@ def test_conflict_versions_never_replace_each_other(world: World) -> None:
     (world.root / "a").write_text("person", encoding="utf-8")
     wrong = Change(path=world.path("a"), before=world.file(b"old"), after=world.file(b"new"))
     applied(world, wrong, keep_aside=True)
-    applied(world, wrong, keep_aside=True)
+    applied(world, replace(wrong, after=world.file(b"newer")), keep_aside=True)
     assert sorted(path.name for path in world.root.iterdir()) == ["a", "a.conflict-t", "a.conflict-t-2"]
 
 

@@ -10,6 +10,7 @@ import click
 from remit.app import App
 from remit.cli import show
 from remit.domain.question import Answer, Question, QuestionKind
+from remit.errors import BadInput, OutsideRoots
 
 _ANSWERS = {"y": Answer.APPROVE, "n": Answer.DENY}
 
@@ -33,13 +34,33 @@ def ask_here(app: App, item: Question, *, who: str) -> bool:
             if said != "later":
                 app.inbox.answer(item, Answer.REPLY, who=who, note=said)
         case _:
-            said = _read("approve? [y/n/later] ", ("y", "n", "later"))
-            if said != "later":
-                app.inbox.answer(item, _ANSWERS[said], who=who)
+            said = _approval(app, item, who=who)
     return said != "later"
 
 
-def _read(prompt: str, allowed: tuple[str, ...]) -> str:
+def _approval(app: App, item: Question, *, who: str) -> str:
+    """What was said; with `edit` the question is put again until the edit fits or something else is said."""
+    while True:
+        said = _read("approve? [y/n/edit/later] (n may be followed by a reason) ", ("y", "n", "edit", "later"), noted=("n",))
+        answer, _, note = said.partition(" ")
+        if answer in _ANSWERS:
+            app.inbox.answer(item, _ANSWERS[answer], who=who, note=note.strip())
+        if answer != "edit":
+            return answer
+        from remit.cli.editing import edited
+
+        try:
+            args_json = edited(app, item)
+        except (BadInput, OutsideRoots) as error:
+            click.echo(show.clean(str(error)))
+            continue
+        if args_json is not None:
+            app.inbox.answer(item, Answer.EDIT, who=who, args_json=args_json)
+            return answer
+
+
+def _read(prompt: str, allowed: tuple[str, ...], *, noted: tuple[str, ...] = ()) -> str:
+    """One of `allowed` (any text when there are none); those `noted` with what the person adds."""
     while True:
         # The question is on the screen by now. What was typed before is no answer to it; what comes after the prompt is.
         sys.stdout.flush()
@@ -49,6 +70,11 @@ def _read(prompt: str, allowed: tuple[str, ...]) -> str:
         line = sys.stdin.readline()
         if not line:
             raise click.Abort
-        said = line.strip().lower() if allowed else line.strip()
-        if said and (not allowed or said in allowed):
+        said = line.strip()
+        word, blank, note = said.partition(" ")
+        if said and not allowed:
             return said
+        if said.lower() in allowed:
+            return said.lower()
+        if word.lower() in noted:
+            return word.lower() + blank + note

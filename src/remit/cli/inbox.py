@@ -107,7 +107,9 @@ def _answer(text: str, what: Answer, options: dict[str, Any], *, args_json: str 
         found = app.inbox.find(text)
         _confirm(text, found, what, yes=options["yes"])
         if what is Answer.EDIT:
-            _check_edit(app, found, args_json)
+            from remit.cli.editing import check
+
+            check(app, found, args_json)
         who = options["who"] or person()
         app.inbox.answer(found, what, who=who, note=options["note"], args_json=args_json, roles=options["roles"])
         click.echo(f"{what}: {found.id}  {show.clean(found.title, keep='')}")
@@ -116,23 +118,6 @@ def _answer(text: str, what: Answer, options: dict[str, Any], *, args_json: str 
         app.close()
     if not options["no_resume"]:
         sys.exit(_go_on(found, roots))
-
-
-def _check_edit(app: App, found: Question, args_json: str) -> None:
-    """A slip in an edit is said at once and the question stays; what fits is judged again when it is taken up."""
-    from remit.domain.action import Action, Level
-    from remit.domain.situation import Situation
-    from remit.domain.values import parse
-
-    args = parse(args_json)
-    if not isinstance(args, dict):
-        raise BadInput("the edited arguments are not a JSON object", fix='send all of them, like {"path": "a.txt", "text": "…"}')
-    judging = App(places(app.roots_of(_run_of(found))))
-    try:
-        tool = app.inbox.record(found).tool
-        judging.gate.judge(Action.wanting(found.action, actor="person", tool=tool, args=args), Situation(level=Level.OPERATOR))
-    finally:
-        judging.close()
 
 
 def _confirm(text: str, found: Question, what: Answer, *, yes: bool) -> None:

@@ -22,7 +22,7 @@ from remit.domain.action import split_id
 from remit.domain.entry import Kind
 from remit.domain.run import RunState
 from remit.domain.values import ActionId
-from remit.errors import BadInput, Conflict, ToolFailed
+from remit.errors import BadInput, Conflict
 from remit.gate.undo import UndoPlan
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -80,11 +80,8 @@ async def _show(app: App, plan: UndoPlan) -> bool:
         click.echo(f"cannot take back {action}: {show.clean(why)}")
     for step in plan.steps:
         click.echo(f"{step.of}  take back: {show.clean(step.title, keep='')}")
-        try:
-            preview = await app.undoing.preview(step)
-            click.echo("\n".join(f"  | {line}" for line in show.clean(preview.text).splitlines()))
-        except ToolFailed as error:
-            click.echo(f"  | would be refused now: {show.clean(str(error))}")
+    for text in await app.undoing.preview(plan):
+        click.echo("\n".join(f"  | {line}" for line in show.clean(text).splitlines()))
     if not plan.steps and not plan.cannot:
         click.echo("there is nothing to take back")
     return bool(plan.steps)

@@ -76,6 +76,8 @@ class Record:
     finished_at: int = 0
     undone_by: list[str] = field(default_factory=list)
     """Ids of the undo actions, oldest first; whether the last of them still holds is known from its own record."""
+    partly_by: str = ""
+    """The latest undo action that took back only a part, with no whole one after it: the rest still stands and can be taken back."""
 
     @property
     def state(self) -> State:
@@ -123,8 +125,11 @@ def _fold_step(record: Record, entry: Entry, body: Mapping[str, JsonValue]) -> N
         case Kind.FINISHED:
             record.finished, record.finished_at = body, entry.at
         case Kind.UNDONE:
-            if not body.get("partly"):  # what was taken back only in part still stands, and can be taken back again
+            if body.get("partly"):
+                record.partly_by = _text(body, "by")
+            else:
                 record.undone_by.append(_text(body, "by"))
+                record.partly_by = ""
         case _:
             pass
 

@@ -12,7 +12,7 @@ from remit.domain.record import Record, fold
 from remit.domain.values import ActionId, JsonValue, RunId
 from remit.errors import NotFound, ToolFailed
 from remit.gate.gate import Gate
-from remit.ports import Call, Preview, Undo
+from remit.ports import Call, Undo
 
 UNDO_OF = "undo "
 """How the reason of every undo action begins; the id of what it takes back follows."""
@@ -73,10 +73,18 @@ class Undoing:
             plan = self._plan(self._records(split_id(a) for a in ids))
         return plan
 
-    async def preview(self, step: Step) -> Preview:
-        """What one step would change now, conflicts included. Raises ToolFailed when it could do nothing."""
-        tool = self._gate.tools[step.how.tool]
-        return await tool.preview(Call(action=step.of, args=step.how.args))
+    async def preview(self, plan: UndoPlan) -> list[str]:
+        """What the whole plan would change now, conflicts included: where steps follow on one another, only what is left in the end."""
+        told = []
+        for name in dict.fromkeys(step.how.tool for step in plan.steps):
+            tool = self._gate.tools[name]
+            steps = [step for step in plan.steps if step.how.tool == name]
+            for args in tool.joined([step.how.args for step in steps]):
+                try:
+                    told.append((await tool.preview(Call(action=steps[0].of, args=args))).text)
+                except ToolFailed as error:
+                    told.append(f"would be refused now: {error}")
+        return told
 
     def _plan(self, records: Iterable[Record]) -> UndoPlan:
         found = list(records)
@@ -111,7 +119,18 @@ class Undoing:
             how = tool.undo(call, outcome.result)
         except ToolFailed as error:
             return None, str(error)
-        return how, "" if how else f"{record.tool} cannot be undone"
+        return self._rest(record, how) if how else None, "" if how else f"{record.tool} cannot be undone"
+
+    def _rest(self, record: Record, how: Undo) -> Undo:
+        """Without what an earlier undo has taken back already, unless that was taken back itself."""
+        if not record.partly_by:
+            return how
+        run, name = split_id(record.partly_by)
+        earlier = fold(ActionId(record.partly_by), self._journal.read(run, action=name))
+        if earlier.outcome is None or self.is_undone(earlier):
+            return how
+        args = Action(id=earlier.id, actor="", tool="", args_json=earlier.args_json).args
+        return Undo(tool=how.tool, args=self._gate.tools[how.tool].left(args, earlier.outcome.result))
 
     def _blocking(self, chosen: Sequence[Record]) -> list[ActionId]:
         """Later, still standing actions outside the selection that touched the same places."""

@@ -48,3 +48,9 @@ class BaseTool(ABC):
 
     def undo(self, call: Call, result: JsonValue) -> Undo | None:  # noqa: ARG002 - part of the port
         return None
+
+    def left(self, args: Mapping[str, JsonValue], result: JsonValue) -> Mapping[str, JsonValue]:  # noqa: ARG002 - part of the port
+        return args
+
+    def joined(self, calls: Sequence[Mapping[str, JsonValue]]) -> Sequence[Mapping[str, JsonValue]]:
+        return calls

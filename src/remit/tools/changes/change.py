@@ -22,7 +22,7 @@ from remit.tools.changes.prepare import MANY, Preparation, sync_volumes
 from remit.tools.changes.put import dress, put, remove
 from remit.tools.changes.roots import Roots
 from remit.tools.changes.settle import Clash, Settled, Standing, beside, clean, settle, standing
-from remit.tools.changes.snapshot import glance_at
+from remit.tools.changes.snapshot import glance_at, look_at, names_at
 from remit.tools.changes.stage import make, temp_name
 from remit.tools.changes.swap import SAVED, Swap
 from remit.tools.changes.tree import Change, NodeKind
@@ -67,6 +67,10 @@ def set_aside(change: Change, store: Store, *, tag: str, number: int) -> bytes |
     if change.after.kind not in {NodeKind.FILE, NodeKind.LINK}:
         return None
     with suppress(OSError, RemitError), place(change.path) as (folder, name):
+        kept = [other for other in names_at(folder, b".") if other.startswith(name + b".conflict-")]
+        for other in kept:
+            if look_at(folder, other, None).same(change.after):
+                return other  # an earlier attempt was in the same conflict
         swap = Swap(folder, name, temp_name(tag, number))
         if not glance_at(folder, swap.temp):
             make(folder, swap.temp, change.after, store, sync=True)

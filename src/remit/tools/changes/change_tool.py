@@ -108,7 +108,7 @@ class ChangeTool(BaseTool):
 
     def undo(self, call: Call, result: JsonValue) -> Undo | None:
         """Put everything back that this call changed."""
-        lost = _conflicting(result)
+        lost = conflicting(result)
         changes = [change.inverse() for change in self._unpacked(call.captured).changes if said(change.path) not in lost]
         return Undo(tool="files.restore", args={"changes": pack(changes, self.store)})
 
@@ -205,7 +205,8 @@ def tell(conflicts: Sequence[Clash]) -> list[JsonValue]:
     return [{"path": said(c.path), "detail": c.detail, **({"aside": said(c.aside)} if c.aside else {})} for c in conflicts]
 
 
-def _conflicting(result: JsonValue) -> set[str]:
+def conflicting(result: JsonValue) -> set[str]:
+    """The paths that `tell` named."""
     found = result.get("conflicts", []) if isinstance(result, Mapping) else []
     items = found if isinstance(found, Sequence) else []
     return {str(item.get("path")) for item in items if isinstance(item, Mapping)}

@@ -15,7 +15,7 @@ from remit.errors import Unavailable
 from remit.ports import Call, ToolSpec
 from remit.tools.args import schema
 from remit.tools.changes.change import Applied, Clash, diff_text, pack, set_aside, unpack
-from remit.tools.changes.change_tool import NAMED, Planned, PlanTool, tag_of, tell
+from remit.tools.changes.change_tool import NAMED, Planned, PlanTool, conflicting, tag_of, tell
 from remit.tools.changes.folder import explained, joined
 from remit.tools.changes.manifest import touches
 from remit.tools.changes.roots import inside
@@ -49,6 +49,26 @@ class FilesRestore(PlanTool):
         changes = unpack(args.get("changes"), self.store)
         more = f" and {len(changes) - 1} more" if len(changes) > 1 else ""
         return f"restore {shown(changes[0].path)}{more}" if changes else "restore nothing"
+
+    def left(self, args: Mapping[str, JsonValue], result: JsonValue) -> Mapping[str, JsonValue]:
+        """Only what was in conflict: what was restored may have been changed since by whoever came before."""
+        lost = conflicting(result)
+        return {"changes": pack([change for change in unpack(args.get("changes"), self.store) if said(change.path) in lost], self.store)}
+
+    def joined(self, calls: Sequence[Mapping[str, JsonValue]]) -> Sequence[Mapping[str, JsonValue]]:
+        """One call that takes each path all the way back; and those that cannot follow on it, as somebody changed a path in between."""
+        net: dict[bytes, Change] = {}
+        stuck: list[Mapping[str, JsonValue]] = []
+        for args in calls:
+            apart = []
+            for change in unpack(args.get("changes"), self.store):
+                first = net.setdefault(change.path, change)
+                if first is change or first.after.same(change.before):
+                    net[change.path] = replace(first, after=change.after)
+                else:
+                    apart.append(change)
+            stuck += [{"changes": pack(apart, self.store)}] if apart else []
+        return [{"changes": pack(list(net.values()), self.store)}, *stuck]
 
     def plan(self, call: Call) -> Planned:
         """Everything is planned, also what is in conflict now: it is reported, and its old version kept aside."""
@@ -92,8 +112,12 @@ class FilesRestore(PlanTool):
         now = [replace(change, before=look(change.path, self.store)) for change in conflicts]
         text, clipped = diff_text(now, self.store, limit=_CONFLICT_LIMIT)
         more = "\n… not shown whole" if clipped else ""
-        count = len(conflicts)
-        return f"{count} in conflict, stays as it is now; the old version is kept beside it. It would have been:\n{text}{more}\n\nRestored:"
+        kept = (
+            "; the old version is kept beside it"
+            if any(change.after.kind in {NodeKind.FILE, NodeKind.LINK} for change in conflicts)
+            else ""
+        )
+        return f"{len(conflicts)} in conflict, stays as it is now{kept}. It would have been:\n{text}{more}\n\nRestored:"
 
 
 def _filled(change: Change, wanted: Sequence[Change]) -> bool:
