@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 _CHUNK: Final = 1 << 20
 _ABANDONED: Final = 24 * 3600
 """Seconds after which a file that was begun and never finished belongs to nobody any more."""
+_MANY: Final = 64
+"""Contents from which on one sync of the file system costs less than one of each."""
 _DIGEST: Final = re.compile("[0-9a-f]{64}")
 
 
@@ -88,8 +90,11 @@ class DirStore:
         folders = {file.parent for file in files} | ({self._path, self._path.parent} if files else set())
         try:
             with self._translated():
-                for path in (*sorted(files), *sorted(folders)):
-                    _fsync(path)
+                if len(files) >= _MANY:
+                    _sync_all(self._path)
+                else:
+                    for path in (*sorted(files), *sorted(folders)):
+                        _fsync(path)
         except BaseException:
             with self._lock:
                 self._unsynced |= files
@@ -197,6 +202,17 @@ def _fsync(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     try:
         os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _sync_all(path: Path) -> None:
+    """One call for the whole file system, where thousands of files are waited for one by one otherwise."""
+    from remit.syncfs import syncfs  # noqa: PLC0415 - rarely needed, and start-up time is a claim
+
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        syncfs(descriptor)
     finally:
         os.close(descriptor)
 

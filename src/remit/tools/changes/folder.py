@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 
 from remit.domain.visible import shown
 from remit.errors import OutsideRoots, ToolFailed, Unavailable
+from remit.syncfs import syncfs
 
 _FOLDER: Final = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NOREPLACE: Final = 1
@@ -107,9 +108,7 @@ def sync_volume(folder: int) -> None:
     with suppress(PermissionError):
         handle = os.open(b".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=folder)
         try:
-            if _libc.syncfs(handle) != 0:
-                code = ctypes.get_errno()
-                raise OSError(code, os.strerror(code))
+            syncfs(handle)
         finally:
             os.close(handle)
 
