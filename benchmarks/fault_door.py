@@ -40,7 +40,7 @@ def _run(plan_file: str, level: str, root: str, outbox: str) -> int:
 def _resume(root: str, outbox: str) -> int:
     app = _app(root, outbox)
     try:
-        codes = [exit_code_for(drive(app, run.id, interactive=False, quiet=True)) for run in list(app.engine.unfinished())]
+        codes = [exit_code_for(drive(app, run.id, interactive=False, quiet=True)) for run in list(app.runs.unfinished())]
         return max(codes, default=DONE)
     finally:
         app.close()

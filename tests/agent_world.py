@@ -42,6 +42,9 @@ class Words:
     never: frozenset[str] = frozenset()
     known: frozenset[str] = frozenset({"count.up", "look.page", "break.it"})
 
+    def looks_at_arguments(self, tool: str) -> bool:
+        return False
+
     def decide(self, facts: Facts) -> Decision:
         why = (Because(policy="words", reason=f"the list says so of {facts.tool}"),)
         if facts.tool in self.never or facts.tool not in self.known:

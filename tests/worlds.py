@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
@@ -39,7 +39,8 @@ class Tape(BaseTool):
     calls: int = 0
     shown: tuple[str, ...] = ("line",)
     about: str = "append a line"
-    undone: list[str] = field(default_factory=list)
+    touched: tuple[str, ...] = ()
+    """What the first, second … call says that it touches, instead of its line."""
 
     @property
     def spec(self) -> ToolSpec:  # type: ignore[override]
@@ -64,7 +65,8 @@ class Tape(BaseTool):
         return Preview(text=f"would append {call.args['line']}", binding=self.binding)
 
     async def capture(self, call: Call) -> Captured:
-        return Captured(data={"had": len(self.lines())}, touches=self.targets(call.args))
+        touches = (self.touched[self.calls],) if self.touched else self.targets(call.args)
+        return Captured(data={"had": len(self.lines())}, touches=touches)
 
     async def run(self, call: Call) -> JsonValue:
         self.calls += 1

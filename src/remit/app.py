@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from remit.policy.judge import Origin, PolicySource, ToolShape
     from remit.ports import Journal, Model, Store, Tool
     from remit.runs.engine import Engine
+    from remit.runs.runs import Runs
 
 _LETTERS: Final = "abcdefghijkmnpqrstuvwxyz23456789"
 """Without l, o, 0 and 1, which read alike."""
@@ -130,7 +131,7 @@ class App:
     def gate(self) -> Gate:
         from remit.gate.gate import Gate
 
-        roots = [str(root) for root in self.places.roots]
+        roots = [os.path.realpath(root) for root in self.places.roots]
         return Gate(journal=self.journal, tools=self.tools, policy=self.policy, clock=self.clock, roots=roots, limits=self._limits)
 
     @cached_property
@@ -138,6 +139,12 @@ class App:
         from remit.gate.undo import Undoing
 
         return Undoing(self.gate)
+
+    @cached_property
+    def runs(self) -> Runs:
+        from remit.runs.runs import Runs
+
+        return Runs(self.journal)
 
     @cached_property
     def engine(self) -> Engine:
@@ -177,20 +184,7 @@ class App:
 
     def roots_of(self, *runs: RunId) -> list[Path]:
         """The folders that runs were opened in, without loading any tool."""
-        from remit.domain.entry import Kind
-        from remit.domain.values import parse
-
-        found: dict[str, None] = {}
-        for run in runs:
-            for entry in self.journal.read(run, kinds=(Kind.OPENED,)):
-                body = parse(entry.body_json)
-                roots = body.get("roots", ()) if isinstance(body, Mapping) else ()
-                found |= dict.fromkeys(str(root) for root in roots) if isinstance(roots, list) else {}
-        return [Path(root) for root in found]
-
-    def opened_at(self, run: RunId) -> int:
-        """When a run was opened, in milliseconds since 1970."""
-        return self.engine.load(run).opened_at
+        return [Path(root) for root in dict.fromkeys(root for run in runs for root in self.runs.load(run).roots)]
 
     def close(self) -> None:
         if "journal" in self.__dict__:

@@ -136,6 +136,10 @@ class ToolSpec:
     """Names of the arguments that decide where the effect lands (targets, destinations, amounts): their provenance counts."""
     visible: tuple[str, ...] = ()
     """Names of the string, integer or boolean arguments that policy may read as `context.args.NAME`."""
+    reads_as: tuple[str, ...] = ()
+    """For a pure tool: the tools whose calls `amounts_to` names. It is asked only when a rule on one of them looks at arguments."""
+    slow: bool = False
+    """Its capture may take long: the proposal is written down before, so that people see what is going on."""
     version: str = "1"
 
 
@@ -230,7 +234,9 @@ class Tool(Protocol):
         ...
 
     def amounts_to(self, call: Call) -> Sequence[tuple[str, Mapping[str, JsonValue]]]:
-        """What the captured call turned out to be, as calls of other tools (name, visible arguments): each needs its own yes."""
+        """What the captured call (or one that captures nothing, if it is pure) turned out to be, as calls of other tools (name,
+        visible arguments): each needs its own yes.
+        """
         ...
 
     async def run(self, call: Call) -> JsonValue:

@@ -27,7 +27,7 @@ def test_a_run_that_waited_through_an_upgrade_goes_on(tmp_path: Path) -> None:
     app = App(Places(state=state, roots=(work,)))
     try:
         assert list(app.journal.verify()) == []
-        (run,) = app.engine.unfinished()
+        (run,) = app.runs.unfinished()
         for _ in range(4):
             for question in app.inbox.pending():
                 app.inbox.answer(question, Answer.APPROVE, who="ann")

@@ -5,17 +5,22 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
 from claims import proves
 from files_world import World, leftovers, picture
 from remit.domain.action import Effect
-from remit.domain.values import JsonValue
+from remit.domain.values import ActionId, Digest, JsonValue
 from remit.errors import ArgsInvalid, Conflict, ToolFailed
-from remit.ports import Happened
+from remit.journal.store import DirStore
+from remit.ports import Call, Happened
+from remit.tools.changes.roots import Roots
+from remit.tools.files.tools import file_tools
 
 
 @pytest.fixture
@@ -282,3 +287,28 @@ def test_only_looking_is_pure(world: World) -> None:
     for name, tool in world.tools.items():
         assert (tool.spec.effect is Effect.PURE) == (name in pure)
         assert tool.spec.schema["additionalProperties"] is False
+
+
+class Meanwhile(DirStore):
+    """A store during whose first `put_from` somebody saves a file."""
+
+    def __init__(self, path: Path, save: Callable[[], object]) -> None:
+        super().__init__(path)
+        self._saves = [save]
+
+    def put_from(self, source: BinaryIO) -> Digest:
+        if self._saves:
+            self._saves.pop()()
+        return super().put_from(source)
+
+
+@proves("files.move_looks_once")
+def test_what_is_saved_while_a_move_looks_stays_where_it_was_saved(tmp_path: Path) -> None:
+    """A file that appears between two looks would go from the source and never arrive."""
+    root = tmp_path / "root"
+    (root / "docs").mkdir(parents=True)
+    (root / "docs" / "a.txt").write_text("a", encoding="utf-8")
+    store = Meanwhile(tmp_path / "store", lambda: (root / "docs" / "new.txt").write_text("new", encoding="utf-8"))
+    tool = next(t for t in file_tools(Roots([root]), store) if t.spec.name == "files.move")
+    preview = asyncio.run(tool.preview(Call(action=ActionId("r/a"), args={"path": "docs", "to": "archive"})))
+    assert "new.txt" not in preview.text

@@ -19,6 +19,7 @@ from remit.domain.receipt import Finished, Refused, Waiting
 from remit.domain.record import State
 from remit.errors import AlreadyRecorded, BadInput, RunBusy
 from remit.gate.gate import Limits
+from remit.gate.undo import Undoing
 from worlds import ALONE, ASKS, RUN, World, ends_unclearly, fails_surely, new_world, world_on
 
 DAY = 24 * 3600 * 1000
@@ -72,7 +73,7 @@ async def test_what_must_be_asked_waits_and_does_nothing(world: World) -> None:
     receipt = await world.gate.submit(world.action(), ASKS)
     assert isinstance(receipt, Waiting)
     assert receipt.question.kind is QuestionKind.APPROVE
-    assert world.gate.record(world.action()).state is State.WAITING
+    assert world.gate.record(world.action().id).state is State.WAITING
     assert world.lines() == []
     assert [q.id for q in world.inbox.pending()] == [receipt.question.id]
 
@@ -191,7 +192,7 @@ async def test_silence_is_an_expiry_and_neither_consent_nor_denial(world: World)
     assert isinstance(receipt, Refused)
     assert receipt.by == "expired"
     assert "not a no" in receipt.reason
-    assert world.gate.record(world.action()).state is State.EXPIRED
+    assert world.gate.record(world.action().id).state is State.EXPIRED
     with pytest.raises(AlreadyRecorded):
         world.inbox.answer(waiting.question, Answer.APPROVE, who="ann")
     assert world.lines() == []
@@ -323,7 +324,7 @@ async def test_a_cancelled_call_is_settled_by_the_next_leg(tmp_path: Path) -> No
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert world.gate.record(world.action()).state is State.STARTED
+    assert world.gate.record(world.action().id).state is State.STARTED
     receipt = await world.gate.submit(world.action(), ALONE)
     assert isinstance(receipt, Finished)
     assert len(world.lines()) == 1
@@ -469,6 +470,42 @@ async def test_a_lapsed_approval_is_asked_for_again_and_can_be_given_again(world
     assert world.lines() == []
     world.inbox.answer(again.question, Answer.APPROVE, who="ann")
     assert isinstance(await world.gate.submit(world.action(), ASKS), Finished)
+
+
+@proves("gate.edits_lapse")
+async def test_an_edit_that_is_taken_up_too_late_is_asked_about_again(world: World) -> None:
+    """Whoever edits approves exactly that, for as long as any approval counts."""
+    waiting = await world.gate.submit(world.action(), ASKS)
+    assert isinstance(waiting, Waiting)
+    world.inbox.answer(waiting.question, Answer.EDIT, who="ann", args_json='{"line": "other"}', valid_ms=1000)
+    world.clock.at += 2000
+    again = await world.gate.submit(world.action(), ASKS)
+    assert isinstance(again, Waiting)
+    assert world.lines() == []
+
+
+@pytest.mark.parametrize(("actor", "who"), [("person:Ann", "ann"), ("person:ann", "ANN"), ("person:\uff41nn", "ann")])
+@proves("gate.nobody_approves_themselves")
+async def test_nobody_approves_their_own_action_by_another_spelling(world: World, actor: str, who: str) -> None:
+    """The name in the journal and the name that answers are compared in one spelling."""
+    waiting = await world.gate.submit(world.action(actor=actor), ASKS)
+    assert isinstance(waiting, Waiting)
+    with pytest.raises(BadInput, match="own action"):
+        world.inbox.answer(waiting.question, Answer.APPROVE, who=who)
+
+
+@proves("undo.dependants_end")
+async def test_taking_dependants_along_ends_and_keeps_saying_what_cannot_be_undone(tmp_path: Path) -> None:
+    """Three actions that touch one another and that nobody can take back: each is named once, and the search ends."""
+    world = new_world(tmp_path, touched=("tape:/a/f", "tape:/a", "tape:/a/b"))
+    for name in ("one", "two", "three"):
+        await world.gate.submit(world.action(name), ALONE)
+    await world.gate.flush()
+    undoing = Undoing(world.gate)
+    plan = undoing.with_dependants(undoing.of_action(world.action("one").id))
+    assert [action for action, _ in plan.cannot] == [world.action(name).id for name in ("three", "two", "one")]
+    assert plan.blocked_by == ()
+    world.journal.close()
 
 
 @proves("gate.answers_name_their_question")

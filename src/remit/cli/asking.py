@@ -78,3 +78,5 @@ def _read(prompt: str, allowed: tuple[str, ...], *, noted: tuple[str, ...] = ())
             return said.lower()
         if word.lower() in noted:
             return word.lower() + blank + note
+        if said:
+            click.echo(f"{show.clean(said)[:40]!r} is no answer here")

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import click
 
 from remit.cli.exits import INTERRUPTED, NOT_DONE, TERMINATED
+from remit.cli.person import person
 from remit.errors import BadInput
 
 if TYPE_CHECKING:
@@ -77,11 +78,9 @@ def _program() -> str:
 
 def _ask(app: App, question: Question) -> None:
     """Until it is answered: the demo has nothing else to go on with."""
-    import getpass
-
     from remit.cli.asking import ask_here
 
-    put = partial(ask_here, app, question, who=getpass.getuser())
+    put = partial(ask_here, app, question, who=person())
     while not put():
         click.echo("the demo waits for this answer")
 

@@ -10,7 +10,7 @@ from remit.app import App, places
 from remit.domain.action import Action, Level, split_id
 from remit.domain.question import Question
 from remit.domain.situation import Situation
-from remit.domain.values import parse
+from remit.domain.values import canonical, parse
 from remit.errors import BadInput
 
 
@@ -25,6 +25,16 @@ def check(app: App, found: Question, args_json: str) -> None:
         judging.gate.judge(Action.wanting(found.action, actor="person", tool=tool, args=args), Situation(level=Level.OPERATOR))
     finally:
         judging.close()
+
+
+def merged(app: App, found: Question, changes_json: str) -> str:
+    """The arguments with some of them changed, as in RFC 7396 on the top level. Raises BadInput or OutsideRoots."""
+    changes, before = parse(changes_json), parse(app.inbox.record(found).args_json)
+    if not isinstance(changes, dict) or not isinstance(before, dict):
+        raise BadInput("the edit is not a JSON object", fix='send what changes, like {"path": "a.txt"}')
+    after = canonical({name: value for name, value in {**before, **changes}.items() if value is not None})
+    check(app, found, after)
+    return after
 
 
 def edited(app: App, found: Question) -> str | None:

@@ -16,6 +16,7 @@ from remit.cli.person import person
 from remit.domain.action import split_id
 from remit.domain.entry import Kind
 from remit.domain.question import Answer, Question, QuestionKind
+from remit.domain.run import RunKind
 from remit.domain.values import RunId
 from remit.errors import BadInput
 
@@ -32,11 +33,13 @@ def inbox(which: str | None, as_json: bool) -> None:
     try:
         found = [q for q in app.inbox.pending() if not which or q.id.startswith(which)]
         for item in found:
-            click.echo(json.dumps(show.question_json(item), ensure_ascii=False) if as_json else show.question(item) + "\n")
+            said = app.inbox.answers(item)
+            data = show.question_json(item) | {"answers": said}
+            click.echo(json.dumps(data, ensure_ascii=False) if as_json else show.question(item, said) + "\n")
         if not found and not as_json:
-            click.echo("nothing waits for you")
+            click.echo("nothing waits for you" if not which else f"no open question starts with {which!r}")
             unfinished = sum(1 for _ in app.journal.pending(Kind.OPENED))
-            if unfinished:
+            if unfinished and not which:
                 click.echo(f"{unfinished} run(s) are open: `remit resume` goes on with what was interrupted")
     finally:
         app.close()
@@ -57,7 +60,12 @@ def _answering(command: Callable[..., None]) -> Callable[..., None]:
 
 @click.command()
 @click.argument("question")
-@click.option("--edit", "edited", default=None, help="Approve other arguments instead: a JSON object, or @FILE. They are judged again.")
+@click.option(
+    "--edit",
+    "edited",
+    default=None,
+    help="Approve with other arguments: a JSON object (or @FILE) of those that change; null leaves one out. They are judged again.",
+)
 @_answering
 def approve(question: str, edited: str | None, **options: Any) -> None:
     """Say yes to exactly what QUESTION shows, once. `remit inbox` lists the ids; the beginning of one is enough."""
@@ -107,16 +115,20 @@ def _answer(text: str, what: Answer, options: dict[str, Any], *, args_json: str 
         found = app.inbox.find(text)
         _confirm(text, found, what, yes=options["yes"])
         if what is Answer.EDIT:
-            from remit.cli.editing import check
+            from remit.cli.editing import merged
 
-            check(app, found, args_json)
+            args_json = merged(app, found, args_json)
         who = options["who"] or person()
         app.inbox.answer(found, what, who=who, note=options["note"], args_json=args_json, roles=options["roles"])
-        click.echo(f"{what}: {found.id}  {show.clean(found.title, keep='')}")
-        roots = [] if options["no_resume"] else app.roots_of(_run_of(found))
+        click.echo(f"{what}: {found.id}  {show.clean(args_json or found.title, keep='')}")
+        run = app.runs.load(_run_of(found))
+        own = run.kind is RunKind.OWN
+        roots = [Path(root) for root in run.roots]
     finally:
         app.close()
-    if not options["no_resume"]:
+    if own:
+        click.echo("recorded; the program that asked goes on by itself")
+    elif not options["no_resume"]:
         sys.exit(_go_on(found, roots))
 
 

@@ -7,8 +7,8 @@ import os
 
 
 def person() -> str:
-    """The login name, or the number where a user has none."""
+    """The login name (a dot for each @, which names cannot have), or the number where a user has none."""
     try:
-        return getpass.getuser()
+        return getpass.getuser().replace("@", ".")
     except (KeyError, OSError):
         return f"uid{os.getuid()}"

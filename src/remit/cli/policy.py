@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from remit.app import App, places
 from remit.domain.action import Action, Level, action_id
 from remit.domain.situation import Situation
 from remit.domain.values import RunId, parse
-from remit.errors import BadInput, NotFound
+from remit.errors import BadInput, NotFound, ToolFailed
 
 if TYPE_CHECKING:
     from remit.policy.judge import Explanation
@@ -65,8 +66,23 @@ def explain(tool: str, args: str, level: str, words: str, tainted: bool, as_json
         if tool not in app.tools:
             raise NotFound(f"there is no tool {tool!r}", fix=f"tools are {', '.join(app.tools)}")
         action = Action.wanting(action_id(RunId("explain"), "call"), actor="person", tool=tool, args=value)
-        facts, _ = app.gate.judge(action, Situation(level=Level(level), words=words, tainted=tainted, planned=not tainted))
+        situation = Situation(level=Level(level), words=words, tainted=tainted, planned=not tainted)
+        facts, _ = app.gate.judge(action, situation)
         found: Explanation = app.policy.explain(facts)
-        click.echo(json.dumps(explanation(found), ensure_ascii=False) if as_json else explanation_text(found))
+        whole = _whole(app, action, situation)
+        click.echo(json.dumps(explanation(found) | {"whole": whole}, ensure_ascii=False) if as_json else explanation_text(found))
+        if not as_json:
+            click.echo(f"  with all that it would do: {whole}")
     finally:
         app.close()
+
+
+def _whole(app: App, action: Action, situation: Situation) -> str:
+    """What becomes of the call once it is known which files it would touch: a command or a move is judged by those, too."""
+    from remit.policy.explaining import spoken
+
+    try:
+        decision, what = asyncio.run(app.gate.foresee(action, situation))
+    except (BadInput, ToolFailed) as error:
+        return f"cannot be told, as it would fail now: {error}"
+    return f"{spoken(decision)}, as it would be {what} ({decision.explain()})" if what else spoken(decision)

@@ -7,17 +7,21 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from remit.app import App, places
 from remit.cli.driving import drive, report
-from remit.cli.exits import DONE, WAITING, exit_code_for
+from remit.cli.exits import DONE, WAITING, Interrupted, exit_code_for
 from remit.cli.person import person
 from remit.domain.action import Level
 from remit.domain.run import LegEnd, Run
 from remit.domain.values import JsonValue, RunId, parse
-from remit.errors import ArgsInvalid, BadInput, RunBusy
+from remit.errors import ArgsInvalid, BadInput, RemitError
+
+if TYPE_CHECKING:
+    from remit.domain.plan import Plan
 
 _PLAN_ENDINGS = (".toml", ".yaml", ".yml")
 
@@ -37,9 +41,17 @@ _PLAN_ENDINGS = (".toml", ".yaml", ".yml")
 )
 @click.option("--set", "inputs", multiple=True, metavar="NAME=VALUE", help="Fill an input of the plan file; JSON values are read as such.")
 @click.option("--wait", type=float, default=0.0, metavar="SECONDS", help="Stay and go on when somebody answers elsewhere.")
+@click.option("--dry-run", is_flag=True, help="Only say what each step of a plan file would be allowed; nothing is run or recorded.")
 @click.option("--json", "as_json", is_flag=True, help="Print only one JSON object at the end.")
 def run(
-    what: str, level: str | None, model: str | None, roots: tuple[Path, ...], inputs: tuple[str, ...], wait: float, as_json: bool
+    what: str,
+    level: str | None,
+    model: str | None,
+    roots: tuple[Path, ...],
+    inputs: tuple[str, ...],
+    wait: float,
+    dry_run: bool,
+    as_json: bool,
 ) -> None:
     """Run WHAT: a plan file (.toml, .yaml; needs no model), or a goal in your own words for a model to pursue.
 
@@ -47,6 +59,12 @@ def run(
     """
     app = App(places(roots))
     try:
+        if dry_run:
+            plan = _plan(app, what, _inputs(inputs))
+            from remit.cli.foretelling import foretold
+
+            click.echo(foretold(app, plan, _level(level, plan)))
+            return
         opened = _open(app, what, level, model, _inputs(inputs))
         if not as_json:
             click.echo(f"run {opened.id} at level {opened.level} in {', '.join(opened.roots)}")
@@ -73,9 +91,11 @@ def _resume(item: Run, *, wait: float, as_json: bool) -> int:
         end = drive(app, item.id, interactive=_at_terminal(as_json), wait=wait, quiet=as_json)
         _tell(item.id, end, as_json=as_json)
         return exit_code_for(end)
-    except RunBusy as busy:
-        click.echo(f"run {item.id}: {busy}", err=True)
-        return RunBusy.exit_code
+    except Interrupted:
+        raise
+    except RemitError as error:  # the others can still go on
+        click.echo(f"run {item.id}: {error}", err=True)
+        return error.exit_code
     finally:
         app.close()
 
@@ -83,7 +103,7 @@ def _resume(item: Run, *, wait: float, as_json: bool) -> int:
 def _open_runs(which: str | None) -> list[Run]:
     app = App(places())
     try:
-        found = list(app.engine.unfinished())
+        found = list(app.runs.unfinished())
         if which is None:
             if not found:
                 click.echo("no run is open")
@@ -99,11 +119,8 @@ def _open_runs(which: str | None) -> list[Run]:
 
 def _open(app: App, what: str, level: str | None, model: str | None, inputs: Mapping[str, JsonValue]) -> Run:
     if what.endswith(_PLAN_ENDINGS):
-        from remit.runs.plan_file import read_plan
-
-        plan = read_plan(_read(Path(what)), name=Path(what).name, inputs=inputs)
-        app.check_plan(plan)
-        return app.open_plan(plan, level=Level(level) if level else plan.level or Level.CONSULTANT, who=person())
+        plan = _plan(app, what, inputs)
+        return app.open_plan(plan, level=_level(level, plan), who=person())
     if not what.strip() or Path(what).is_dir():
         raise BadInput(f"{what!r} is neither a plan file nor a goal", fix="give a .toml or .yaml file, or say in words what shall be done")
     if inputs:
@@ -111,6 +128,20 @@ def _open(app: App, what: str, level: str | None, model: str | None, inputs: Map
     name = model or os.environ.get("REMIT_MODEL", "")
     app.check_model(name)
     return app.open_goal(what, level=Level(level) if level else Level.CONSULTANT, model=name)
+
+
+def _plan(app: App, what: str, inputs: Mapping[str, JsonValue]) -> Plan:
+    from remit.runs.plan_file import read_plan
+
+    if not what.endswith(_PLAN_ENDINGS):
+        raise BadInput(f"{what!r} is not a plan file", fix="give a .toml or .yaml file; what a model will do nobody knows before")
+    plan = read_plan(_read(Path(what)), name=Path(what).name, inputs=inputs)
+    app.check_plan(plan)
+    return plan
+
+
+def _level(level: str | None, plan: Plan) -> Level:
+    return Level(level) if level else plan.level or Level.CONSULTANT
 
 
 def _read(path: Path) -> str:

@@ -11,9 +11,11 @@ import click
 from remit.app import App, places
 from remit.cli import show as look
 from remit.cli.person import person
-from remit.domain.run import Run
+from remit.domain.run import Run, RunKind
 from remit.domain.values import RunId
-from remit.errors import BadInput, NotFound
+from remit.errors import BadInput, NotFound, RunBusy
+
+_GOAL = 80
 
 
 @click.command()
@@ -28,7 +30,7 @@ def runs(which: str | None, everything: bool, as_json: bool) -> None:
             for item in app.journal.read(find_run(app, which)):
                 click.echo(look.entry_json(item) if as_json else look.entry(item))
             return
-        found = [app.engine.load(run) for run in app.journal.find_runs("")] if everything else list(app.engine.unfinished())
+        found = [app.runs.load(run) for run in app.journal.find_runs("")] if everything else list(app.runs.unfinished())
         for run in found:
             click.echo(_row(app, run, as_json=as_json))
         if not found and not as_json:
@@ -41,17 +43,31 @@ def runs(which: str | None, everything: bool, as_json: bool) -> None:
 @click.argument("action")
 @click.option("--json", "as_json", is_flag=True, help="Every entry, whole, one JSON object a line.")
 def show(action: str, as_json: bool) -> None:
-    """Show everything about ACTION (RUN/NAME): what was wanted, decided, asked, done, and its whole output."""
+    """Show everything about ACTION: what was wanted, decided, asked, done, and its output as far as it was kept.
+
+    ACTION is RUN/NAME, such as k3p9xw2a/count.1 for the first attempt at step `count`; RUN/count is the latest attempt.
+    """
     app = App(places())
     try:
-        run, _, name = action.partition("/")
-        found = list(app.journal.read(find_run(app, run), action=name)) if name else []
-        if not found:
-            raise NotFound(f"there is no action {action!r}", fix="`remit log` lists actions; they look like RUN/NAME")
-        for item in found:
+        prefix, _, name = action.partition("/")
+        run = find_run(app, prefix)
+        for item in app.journal.read(run, action=_action(app, run, name)):
             click.echo(look.entry_json(item) if as_json else look.whole(item))
     finally:
         app.close()
+
+
+def _action(app: App, run: RunId, name: str) -> str:
+    """The action of that name, or the latest attempt of the step of that name. Raises NotFound, naming what there is."""
+    names = list(dict.fromkeys(item.action for item in app.journal.read(run) if item.action))
+    if name in names:
+        return name
+    attempts = [one for one in names if one.rpartition(".")[0] == name and one.rpartition(".")[2].isdigit()]
+    if attempts:
+        return attempts[-1]
+    raise NotFound(
+        f"there is no action {run}/{name}", fix=f"it has {', '.join(names[:20]) or 'none yet'}; `remit runs {run}` lists all it did"
+    )
 
 
 @click.command()
@@ -80,10 +96,21 @@ def find_run(app: App, text: str) -> RunId:
     return found[0]
 
 
+def _unfinished(app: App, run: Run, *, waiting: bool) -> str:
+    """`interrupted` is what `remit resume` goes on with: its process is gone."""
+    if run.kind is RunKind.OWN:
+        return "waiting" if waiting else "open"
+    try:
+        with app.journal.hold(run.id):
+            return "waiting" if waiting else "interrupted"
+    except RunBusy:
+        return "running"
+
+
 def _row(app: App, run: Run, *, as_json: bool) -> str:
-    end = app.engine.ended(run.id)
-    waiting = app.engine.waiting_for(run.id)
-    state = str(end.state) if end else "waiting" if waiting else "open"
+    end = app.runs.ended(run.id)
+    waiting = app.runs.waiting_for(run.id)
+    state = str(end.state) if end else _unfinished(app, run, waiting=bool(waiting))
     if as_json:
         fields = {
             "run": run.id,
@@ -96,4 +123,7 @@ def _row(app: App, run: Run, *, as_json: bool) -> str:
         }
         return json.dumps(fields | {"opened_at": run.opened_at}, ensure_ascii=False)
     asks = f" ({len(waiting)} waiting)" if waiting else ""
-    return f"{run.id}  {look.when(run.opened_at)}  {state + asks:<20} {run.kind:<6} {run.level:<12} {look.clean(run.goal, keep='')[:100]}"
+    goal = look.clean(run.goal, keep="")
+    goal = goal if len(goal) <= _GOAL else f"{goal[:_GOAL]}…"
+    where = ", ".join(run.roots)
+    return f"{run.id}  {look.when(run.opened_at)}  {state + asks:<20} {run.kind:<6} {run.level:<12} {goal}  [{where}]"

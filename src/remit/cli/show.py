@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import click
@@ -33,8 +33,8 @@ def when(at: int) -> str:
     return datetime.fromtimestamp(at / 1000, tz=UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
-def question(item: Question) -> str:
-    """A whole question: id, verb and target, why, everything it would do, and how to answer."""
+def question(item: Question, answers: Sequence[str] = ()) -> str:
+    """A whole question: id, verb and target, why, everything it would do, what was answered so far, and how to answer."""
     lines = [click.style(f"{item.id}  {clean(item.title, keep='')}", bold=True)]
     if item.why:
         lines += [f"  why: {line}" for line in clean(item.why).splitlines()]
@@ -45,7 +45,8 @@ def question(item: Question) -> str:
         lines.append(f"  needs {item.people} different people")
     if item.expires_at:
         lines.append(f"  expires {when(item.expires_at)}; silence is not a yes: nothing is done then")
-    lines.append(f"  {_how_to_answer(item)}")
+    lines += [f"  {clean(said)}" for said in answers]
+    lines.append(f"  to carry it out: remit resume {item.action.partition('/')[0]}" if answers else f"  {_how_to_answer(item)}")
     return "\n".join(lines)
 
 
@@ -60,6 +61,8 @@ def question_json(item: Question) -> dict[str, JsonValue]:
         "why": item.why,
         "digest": item.digest,
         "people": item.people,
+        "roles": sorted(item.roles),
+        "options": list(item.options),
         "asked_at": item.asked_at,
         "expires_at": item.expires_at,
         "clipped": item.clipped,
@@ -101,7 +104,7 @@ def gist(item: Entry, width: int = 160) -> str:
     """What an entry says, in a few words; for the whole of it there is `--json`."""
     body = json.loads(item.body_json)
     text = _gist(item.kind, body if isinstance(body, Mapping) else {})
-    text = clean(" ".join(text.split()), keep="")
+    text = clean(" ".join(text.splitlines()), keep="")
     return text if len(text) <= width else f"{text[:width]}… (+{len(text) - width})"
 
 
@@ -133,4 +136,4 @@ def _how_to_answer(item: Question) -> str:
         case QuestionKind.CLARIFY:
             return f"remit answer {item.id} {' | '.join(item.options) or 'TEXT'}"
         case _:
-            return f"remit approve {item.id}   or   remit deny {item.id}"
+            return f"remit approve {item.id}   or   remit deny {item.id}   (--edit, --note)"

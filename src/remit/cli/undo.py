@@ -20,8 +20,8 @@ from remit.cli.person import person
 from remit.cli.runs import find_run
 from remit.domain.action import split_id
 from remit.domain.entry import Kind
-from remit.domain.run import RunState
-from remit.domain.values import ActionId
+from remit.domain.run import RunKind, RunState
+from remit.domain.values import ActionId, RunId
 from remit.errors import BadInput, Conflict
 from remit.gate.undo import UndoPlan
 
@@ -31,18 +31,20 @@ _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 @click.command()
 @click.argument("what", required=False)
 @click.option("--since", default=None, help="Everything since a time: 30m, 2h, 3d, or 2026-11-22T17:00.")
+@click.option("--all", "everywhere", is_flag=True, help="With --since: in every folder, not only in this one.")
 @click.option("--with-dependants", is_flag=True, help="Also take back later actions that touched the same places.")
 @click.option("--yes", is_flag=True, help="Do it; without it you see what would happen.")
-def undo(what: str | None, since: str | None, with_dependants: bool, yes: bool) -> None:
+def undo(what: str | None, since: str | None, everywhere: bool, with_dependants: bool, yes: bool) -> None:
     """Take back WHAT (an action RUN/NAME, or a run), or everything --since a time; never over someone else's later change.
 
     An undo is an action itself: `remit undo UNDO-RUN` does it again.
     """
     if (what is None) == (since is None):
         raise BadInput("say what to take back", fix="give an action, a run, or --since TIME (one of them)")
-    app = App(places(_roots(what, since)))
+    at, runs, roots = _scope(what, since, everywhere=everywhere)
+    app = App(places(roots))
     try:
-        plan = _plan(app, what, since)
+        plan = app.undoing.since(at, runs=runs) if since is not None else _plan(app, what or "")
         plan = app.undoing.with_dependants(plan) if with_dependants else plan
         worth_it = asyncio.run(_show(app, plan))
         code = _carry_out(app, plan, yes=yes) if worth_it else (DONE if not plan.cannot else NOT_DONE)
@@ -51,25 +53,27 @@ def undo(what: str | None, since: str | None, with_dependants: bool, yes: bool) 
     sys.exit(code)
 
 
-def _roots(what: str | None, since: str | None) -> list[Path]:
-    """Where the actions in question, and all later ones that may depend on them, worked."""
+def _scope(what: str | None, since: str | None, *, everywhere: bool) -> tuple[int, set[RunId], list[Path]]:
+    """From when on, which runs are meant, and where these and all later ones, which may depend on them, worked."""
     app = App(places())
     try:
-        if since is not None:
-            at, runs = moment(since), set()
-        else:
+        if since is None:
             run = find_run(app, (what or "").partition("/")[0])
-            at, runs = app.opened_at(run), {run}
-        runs |= {entry.run for entry in app.journal.search(kinds=(Kind.STARTED,), since=at)}
-        return app.roots_of(*sorted(runs))
+            at, meant = app.runs.load(run).opened_at, {run}
+        else:
+            at = moment(since)
+            meant = {entry.run for entry in app.journal.search(kinds=(Kind.STARTED,), since=at)}
+            if not everywhere:
+                here = Path.cwd()
+                meant = {run for run in meant if any(root.is_relative_to(here) or here.is_relative_to(root) for root in app.roots_of(run))}
+        later = meant | {entry.run for entry in app.journal.search(kinds=(Kind.STARTED,), since=at)}
+        return at, meant, app.roots_of(*sorted(meant), *sorted(later - meant))
     finally:
         app.close()
 
 
-def _plan(app: App, what: str | None, since: str | None) -> UndoPlan:
-    if since is not None:
-        return app.undoing.since(moment(since))
-    run, _, name = (what or "").partition("/")
+def _plan(app: App, what: str) -> UndoPlan:
+    run, _, name = what.partition("/")
     found = find_run(app, run)
     return app.undoing.of_action(ActionId(f"{found}/{name}")) if name else app.undoing.of_run(found)
 
@@ -82,6 +86,8 @@ async def _show(app: App, plan: UndoPlan) -> bool:
         click.echo(f"{step.of}  take back: {show.clean(step.title, keep='')}")
     for text in await app.undoing.preview(plan):
         click.echo("\n".join(f"  | {line}" for line in show.clean(text).splitlines()))
+    for touched in _open_runs(app, plan):
+        click.echo(f"run {touched} is still open: it would be stopped first, and cannot go on afterwards")
     if not plan.steps and not plan.cannot:
         click.echo("there is nothing to take back")
     return bool(plan.steps)
@@ -99,16 +105,22 @@ def _carry_out(app: App, plan: UndoPlan, *, yes: bool) -> int:
 
         if not confirm("take this back?"):
             return NOT_DONE
-    for touched in {split_id(step.of)[0] for step in plan.steps}:
-        if app.engine.ended(touched) is None:
-            click.echo(f"run {touched} is still open; it is stopped first")
-            asyncio.run(app.engine.stop(touched, why="taken back while it was open"))
+    for touched in _open_runs(app, plan):
+        click.echo(f"run {touched} is stopped first")
+        asyncio.run(app.engine.stop(touched, why="taken back while it was open"))
     run = app.open_undo(plan, who=person())
     end = drive(app, run.id, interactive=False, quiet=True)
     click.echo(report(run.id, end))
+    if end.state is not RunState.WAITING:
+        click.echo(f"  to have it back: remit undo {run.id}")
     if end.state is RunState.DONE and plan.cannot:
         return NOT_DONE
     return {RunState.DONE: DONE, RunState.WAITING: WAITING}.get(end.state, CONFLICT)
+
+
+def _open_runs(app: App, plan: UndoPlan) -> list[RunId]:
+    found = dict.fromkeys(split_id(step.of)[0] for step in plan.steps)
+    return [run for run in found if app.runs.load(run).kind is not RunKind.OWN and app.runs.ended(run) is None]
 
 
 def moment(text: str) -> int:

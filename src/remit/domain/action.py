@@ -43,11 +43,15 @@ class Action:
     """Canonical JSON of the arguments: what is judged, digested, journalled and handed to the tool is this text."""
     reason: str = ""
     """Why the actor wants it, in its own words. Shown, never judged and never part of the digest."""
+    undoes: str = ""
+    """The id of the action that this one takes back. Said by remit's own undo only: no model and no plan can."""
 
     @classmethod
-    def wanting(cls, action_id: ActionId, *, actor: str, tool: str, args: Mapping[str, JsonValue], reason: str = "") -> Action:
+    def wanting(
+        cls, action_id: ActionId, *, actor: str, tool: str, args: Mapping[str, JsonValue], reason: str = "", undoes: str = ""
+    ) -> Action:
         """Freeze `args` as they are now. Raises ArgsInvalid when they are not plain JSON."""
-        return cls(id=action_id, actor=actor, tool=tool, args_json=canonical(args), reason=reason)
+        return cls(id=action_id, actor=actor, tool=tool, args_json=canonical(args), reason=reason, undoes=undoes)
 
     @cached_property
     def run(self) -> RunId:

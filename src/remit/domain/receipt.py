@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from remit.domain.decision import Decision
 from remit.domain.outcome import Outcome
 from remit.domain.question import Question
 from remit.domain.values import ActionId
@@ -21,7 +20,6 @@ class Refused:
     reason: str
     instead: str = ""
     """What would be allowed."""
-    decision: Decision | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

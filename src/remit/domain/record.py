@@ -5,15 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
 from remit.domain.entry import Entry, Kind
 from remit.domain.outcome import Evidence, Outcome, Status
 from remit.domain.question import Answer, Approval, Question, QuestionKind
-from remit.domain.values import ActionId, Digest, JsonValue, QuestionId, canonical, parse
-
-if TYPE_CHECKING:
-    from remit.domain.decision import Because
+from remit.domain.values import ActionId, Digest, JsonValue, QuestionId, canonical, parse, thaw
 
 
 class State(StrEnum):
@@ -64,20 +60,34 @@ class Record:
     args_json: str = "{}"
     """What was proposed, or what a person edited it to."""
     edited_by: str = ""
-    reason: str = ""
+    undoes: str = ""
+    """The id of the action that this one takes back."""
     proposed: Mapping[str, JsonValue] | None = None
     asked: list[Asked] = field(default_factory=list)
     refused: Mapping[str, JsonValue] | None = None
     started: Mapping[str, JsonValue] | None = None
-    started_at: int = 0
     started_seq: int = 0
     resumed: int = 0
     finished: Mapping[str, JsonValue] | None = None
-    finished_at: int = 0
     undone_by: list[str] = field(default_factory=list)
     """Ids of the undo actions, oldest first; whether the last of them still holds is known from its own record."""
     partly_by: str = ""
     """The latest undo action that took back only a part, with no whole one after it: the rest still stands and can be taken back."""
+
+    @property
+    def args(self) -> dict[str, JsonValue]:
+        """A fresh copy of what was proposed, or of what a person edited it to."""
+        return thaw(self.args_json)
+
+    @property
+    def touches(self) -> tuple[str, ...]:
+        """What it really touched, as URIs, once it was started."""
+        return _texts(self.started or {}, "touches")
+
+    @property
+    def people(self) -> tuple[str, ...]:
+        """Whose yes it was started on."""
+        return _texts(self.started or {}, "people")
 
     @property
     def state(self) -> State:
@@ -114,16 +124,16 @@ def _fold_step(record: Record, entry: Entry, body: Mapping[str, JsonValue]) -> N
     match entry.kind:
         case Kind.PROPOSED:
             record.proposed = body
-            record.tool, record.actor, record.reason = _text(body, "tool"), _text(body, "actor"), _text(body, "why")
+            record.tool, record.actor, record.undoes = _text(body, "tool"), _text(body, "actor"), _undoes(entry, body)
             record.args_json = canonical(body.get("args", {}))
         case Kind.REFUSED:
             record.refused = body
         case Kind.STARTED:
-            record.started, record.started_at, record.started_seq = body, entry.at, entry.seq
+            record.started, record.started_seq = body, entry.seq
         case Kind.RESUMED:
             record.resumed += 1
         case Kind.FINISHED:
-            record.finished, record.finished_at = body, entry.at
+            record.finished = body
         case Kind.UNDONE:
             if body.get("partly"):
                 record.partly_by = _text(body, "by")
@@ -146,6 +156,13 @@ def _fold_question(record: Record, entry: Entry, body: Mapping[str, JsonValue]) 
                     asked.settled = _text(body, "why") or "settled"
         case _:
             pass
+
+
+def _undoes(entry: Entry, body: Mapping[str, JsonValue]) -> str:
+    """Version 0.1 wrote it into the reason of what remit's own undo proposed."""
+    why = _text(body, "why")
+    by_undo = _text(body, "actor").startswith("person:") or entry.action.endswith(".undo")
+    return _text(body, "undoes") or (why.removeprefix("undo ") if by_undo and why.startswith("undo ") else "")
 
 
 def _answer(record: Record, entry: Entry, body: Mapping[str, JsonValue]) -> None:
@@ -232,16 +249,6 @@ def outcome_from(body: Mapping[str, JsonValue]) -> Outcome:
         code=_text(body, "code"),
         evidence=Evidence(_text(body, "evidence") or "result"),
     )
-
-
-def because_from(body: Mapping[str, JsonValue]) -> tuple[Because, ...]:
-    """The policies named in a PROPOSED or REFUSED body."""
-    from remit.domain.decision import Because  # noqa: PLC0415 - who only answers a question does not need it
-
-    listed = body.get("because", ())
-    if isinstance(listed, str) or not isinstance(listed, list | tuple):
-        return ()
-    return tuple(Because(policy=str(item), reason="") for item in listed)
 
 
 def _object(text: str) -> dict[str, JsonValue]:

@@ -11,11 +11,13 @@ from remit.domain.values import JsonValue, QuestionId, RunId
 
 
 class RunKind(StrEnum):
-    """Who advances it: the plan worker, the agent worker, or a person's own orders (undo)."""
+    """Who advances it: the plan worker, the agent worker, a person's own orders (undo), or nobody here."""
 
     PLAN = "plan"
     AGENT = "agent"
     UNDO = "undo"
+    OWN = "own"
+    """A person's own program, which remit cannot continue."""
 
 
 class RunState(StrEnum):

@@ -87,20 +87,17 @@ class Asking:
         """The line that ends a question."""
         return self._about(asked.question, Kind.SETTLED, {"why": why})
 
-    async def endorse(self, question: Question, edit: Approval, *, until: int) -> None:
-        """Whoever wrote the arguments approves exactly them."""
+    async def endorse(self, question: Question, edit: Approval) -> None:
+        """Whoever wrote the arguments approves exactly them, for as long as they meant it."""
         body: dict[str, JsonValue] = {
             "answer": str(Answer.APPROVE),
             "digest": question.digest,
-            "until": until,
+            "until": edit.until,
             "note": f"edited in {edit.question}",
             "roles": sorted(edit.roles),
         }
         draft = self._about(question, Kind.ANSWERED, body, who=edit.who)
         await written(self._journal.append([draft], durable=False))
-
-    def edit_of(self, asked: Asked) -> Approval | None:
-        return asked.answered(Answer.EDIT)
 
     def verdict_of(self, asked: Asked) -> Outcome | None:
         """What a person who looked says about an action in doubt."""

@@ -39,6 +39,7 @@ class Execution:
         written), and AlreadyRecorded when someone else has started it.
         """
         if tool.effect(call.args) is Effect.PURE and not tool.spec.egress:
+            permit(call)
             outcome = await self._act(tool, call)
             await self.write(
                 [*before, self._finished(action, outcome or failed("in_doubt", "a pure call cannot be in doubt"))], durable=False
@@ -56,15 +57,17 @@ class Execution:
         crashpoint("acted")
         return self.finish(action, outcome)
 
-    async def recover(self, action: Action, tool: Tool, record: Record) -> Outcome | None:
-        """Settle a STARTED without FINISHED by looking at the world; run again only when that cannot double it. None: nobody knows."""
-        data = (record.started or {}).get("data")
-        call = Call(action=action.id, args=action.args, captured=data)
+    async def recover(self, action: Action, tool: Tool, record: Record, *, again: bool) -> Outcome | None:
+        """Settle a STARTED without FINISHED by looking at the world. None: nobody knows.
+
+        With `again` what did not happen is run, where that cannot double it.
+        """
+        call = Call(action=action.id, args=action.args, captured=(record.started or {}).get("data"))
         probed = await tool.probe(call)
         match probed.happened:
             case Happened.YES:
                 return self.finish(action, Outcome(status=Status.SUCCEEDED, result=probed.result, evidence=Evidence.PROBE))
-            case Happened.NO if probed.again:
+            case Happened.NO if probed.again and again:
                 await self.write([self._draft(action, Kind.RESUMED, {}, part=f"+{record.resumed + 1}")], durable=True)
                 crashpoint("resumed")
                 return self.finish(action, await self._act(tool, replace(call, again=True)))
@@ -76,13 +79,17 @@ class Execution:
     def finish(self, action: Action, outcome: Outcome | None) -> Outcome | None:
         """Record how it ended, lazily: losing this line only means that the next leg looks at the world again."""
         if outcome is not None:
-            call = self._journal.append([self._finished(action, outcome)], durable=False, hurry=False)
-            if isinstance(call, Done):
-                self._trouble = call.error or self._trouble
-            else:
-                self._later.add(call)
-                call.add_done_callback(self._landed)
+            self.later([self._finished(action, outcome)])
         return outcome
+
+    def later(self, drafts: Sequence[Draft]) -> None:
+        """Append without waiting for it; what goes wrong is raised by the next `write` or `flush`."""
+        call = self._journal.append(drafts, durable=False, hurry=False)
+        if isinstance(call, Done):
+            self._trouble = call.error or self._trouble
+        else:
+            self._later.add(call)
+            call.add_done_callback(self._landed)
 
     async def write(self, drafts: Sequence[Draft], *, durable: bool) -> None:
         """Append and wait for it. Raises what an earlier lazy line failed with, so that no loss stays silent."""
@@ -101,14 +108,16 @@ class Execution:
             raise trouble
 
     async def _act(self, tool: Tool, call: Call) -> Outcome | None:
+        limit = asyncio.timeout(self._timeout)
         try:
-            async with asyncio.timeout(self._timeout):
+            async with limit:
                 result = await tool.run(call)
             canonical(result)
         except ToolFailed as error:
             return failed(error.code, str(error))
-        except TimeoutError:
-            return await self._look(tool, call, f"no answer within {self._timeout:g} s")
+        except TimeoutError as error:
+            why = f"no answer within {self._timeout:g} s" if limit.expired() else f"TimeoutError: {error}"
+            return await self._look(tool, call, why)
         except (ToolUncertain, ArgsInvalid) as error:
             return await self._look(tool, call, str(error))
         except Exception as error:  # noqa: BLE001 - a tool may raise anything; whether it acted is then a question to the world

@@ -10,18 +10,19 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
+from typing import Final
 from weakref import WeakValueDictionary
 
 from remit.domain.action import Action, split_id
 from remit.domain.decision import Decision, Facts, Verdict
 from remit.domain.entry import Draft, Kind
 from remit.domain.outcome import Outcome
-from remit.domain.question import QuestionKind
+from remit.domain.question import Answer, Approval, QuestionKind
 from remit.domain.receipt import Finished, Receipt, Refused, Waiting
 from remit.domain.record import Asked, Record, State, fold, outcome_body
 from remit.domain.situation import Situation
 from remit.domain.values import ActionId, JsonValue, RunId, canonical
-from remit.errors import AlreadyRecorded, ArgsInvalid, BadInput, Conflict, OutsideRoots, ToolFailed
+from remit.errors import AlreadyRecorded, ArgsInvalid, BadInput, Conflict, OutsideRoots, RemitError, ToolFailed
 from remit.gate.asking import Asking, answered_no
 from remit.gate.execution import Execution, failed
 from remit.gate.facts import to_body
@@ -30,7 +31,11 @@ from remit.gate.judgement import Given, Judgement, Wider
 from remit.policy.judge import Policy
 from remit.ports import Call, Clock, Journal, Tool
 
-_ROUNDS = 4
+_UNFIT: Final = (BadInput, OutsideRoots)
+"""The action cannot be judged as it is."""
+_CANNOT: Final = (BadInput, ToolFailed)
+"""The tool says before the start that it cannot: bad input, too, may show only once the tool looks."""
+_ROUNDS: Final = 4
 """How often one action may be asked about before it fails: a world that changes under every question needs another plan."""
 
 
@@ -40,7 +45,6 @@ class Limits:
 
     tool_seconds: float = 600.0
     question_ms: int = 7 * 24 * 3600 * 1000
-    approval_ms: int = 24 * 3600 * 1000
 
 
 class Gate:
@@ -80,19 +84,28 @@ class Gate:
         with self.hold(action.run):
             async with turn:
                 for _ in range(_ROUNDS):
-                    record = Record(id=action.id) if self._holding.never_seen(action) else self.record(action)
+                    record = Record(id=action.id) if self._holding.never_seen(action) else self.record(action.id)
                     if record.state is State.STARTED:
                         await self.flush()  # its end may be on its way into the journal, from this very process
-                        record = self.record(action)
+                        record = self.record(action.id)
                     try:
                         return await self._go_on(action, record, situation)
                     except AlreadyRecorded:
                         continue  # another process was faster with this very line: its record tells what to do now
         raise ArgsInvalid(f"{action.id} keeps changing under us", fix="look at `remit log` for who else works on this run")
 
-    def record(self, action: Action) -> Record:
+    def record(self, action: ActionId) -> Record:
         """What the journal knows about the action now."""
-        return fold(action.id, self.journal.read(action.run, action=action.name))
+        run, name = split_id(action)
+        return fold(action, self.journal.read(run, action=name))
+
+    async def settle(self, action: ActionId) -> Receipt | None:
+        """Find out how an action that was started ended, or ask; nothing is begun again. None when it was not started, or has an end."""
+        record = self.record(action)
+        if record.state is not State.STARTED:
+            return None
+        wanted = Action(id=action, actor=record.actor, tool=record.tool, args_json=record.args_json)
+        return await self._settle(wanted, record, again=False)
 
     async def flush(self) -> None:
         """Wait until every outcome reported so far is written."""
@@ -122,6 +135,22 @@ class Gate:
         """The decision on an action with nobody's approval yet. Raises BadInput or OutsideRoots where it cannot be judged."""
         return self._judgement.of(action, situation)
 
+    async def foresee(self, action: Action, situation: Situation) -> tuple[Decision, str]:
+        """The decision on an action with all that its preview shows it to be, and what of that decided it; nothing is done.
+
+        Raises BadInput, ToolFailed, or OutsideRoots where it cannot be judged or previewed.
+        """
+        facts, decision = self.judge(action, situation)
+        if decision.verdict is Verdict.NEVER:
+            return decision, ""
+        call = Call(action=action.id, args=action.args)
+        preview = await self.tools[action.tool].preview(call)
+        try:
+            self._judgement.permit(action, facts, replace(call, captured=preview.staged), Given())
+        except Wider as wider:
+            return wider.decision, wider.what
+        return decision, ""
+
     async def _go_on(self, action: Action, record: Record, situation: Situation) -> Receipt:
         if record.proposed is not None and canonical(record.proposed.get("args", {})) != action.args_json:
             return Refused(
@@ -144,35 +173,46 @@ class Gate:
         """Never seen before, or its last question was settled without an end."""
         try:
             facts, decision = self.judge(action, situation)
-        except (BadInput, OutsideRoots) as error:
+        except _UNFIT as error:
             return await self._refuse(action, self._proposal(action, record, None, None), by="input", reason=str(error))
         before = self._proposal(action, record, facts, decision)
         given = Given.ordered(situation)
         match decision.verdict:
             case Verdict.NEVER:
-                instead = self._judgement.instead(facts)
-                return await self._refuse(action, before, by="policy", reason=decision.explain(), instead=instead, decision=decision)
+                return await self._forbid(action, before, facts, decision)
             case Verdict.ASK if not self._judgement.covers(facts, given):
                 return await self._ask(action, record, decision, before, situation)
             case Verdict.ASK | Verdict.ALONE:
                 call = Call(action=action.id, args=action.args)
+                if self.tools[action.tool].spec.slow and before:
+                    self._execution.later(before)
+                    before = []
                 try:
-                    return await self._run(action, record, call, before, situation, given)
+                    return await self._run(action, record, call, before, facts, given)
                 except Wider as wider:
-                    return await self._widened(action, record, wider.decision, before, situation)
-                except ToolFailed as error:
+                    return await self._widened(action, record, wider, before, situation)
+                except _CANNOT as error:
                     return await self._fail(action, before, error)
 
     async def _ask(
-        self, action: Action, record: Record, decision: Decision, before: list[Draft], situation: Situation, people: int = 0
+        self,
+        action: Action,
+        record: Record,
+        decision: Decision,
+        before: list[Draft],
+        situation: Situation,
+        *,
+        people: int = 0,
+        also: str = "",
     ) -> Receipt:
-        """Show a person exactly what would happen; nothing happens."""
+        """Show a person exactly what would happen; nothing happens. `also` says what brought this question about."""
         tool = self.tools[action.tool]
         try:
             if len(record.asked) >= _ROUNDS:
                 raise Conflict(f"asked {_ROUNDS} times and the world changed each time", fix="look at who else works there, then try again")
             preview = await tool.preview(Call(action=action.id, args=action.args))
-        except ToolFailed as error:
+            title = tool.title(action.args)
+        except _CANNOT as error:
             return await self._fail(action, before, error)
         digest = action.digest(definition=self._judgement.definition(action.tool), binding=preview.binding)
         twin = None if record.asked else self._asking.twin(action, digest)
@@ -181,11 +221,11 @@ class Gate:
         question = self._asking.question(
             action,
             record,
-            tool.title(action.args),
+            title,
             preview,
             digest,
             decision=replace(decision, people=max(decision.people, people)),
-            why=_why(decision, action, situation),
+            why="\n".join(part for part in (also, _why(decision, action, situation)) if part),
         )
         await self._asking.ask(question, preview, before)
         return Waiting(action=action.id, question=question)
@@ -199,18 +239,15 @@ class Gate:
         if no is not None:
             settled = self._asking.settled(asked, no.by)
             return await self._refuse(action, [settled], by=no.by, reason=no.reason)
-        edit = self._asking.edit_of(asked)
+        edit = asked.answered(Answer.EDIT)
         if edit is not None:
-            return await self._edited(action, record, asked, situation)
+            return await self._edited(action, record, asked, edit, situation)
         try:
-            facts, _ = self.judge(action, situation)
-        except (BadInput, OutsideRoots) as error:
+            facts, decision = self.judge(action, situation)
+        except _UNFIT as error:
             return await self._refuse(action, [self._asking.settled(asked, "input")], by="input", reason=str(error))
-        decision = self.policy.decide(facts)
         if decision.verdict is Verdict.NEVER:
-            return await self._refuse(
-                action, [self._asking.settled(asked, "policy")], by="policy", reason=decision.explain(), decision=decision
-            )
+            return await self._forbid(action, [self._asking.settled(asked, "policy")], facts, decision)
         if decision.people > asked.question.people:
             return await self._ask(action, record, decision, [self._asking.settled(asked, "stricter policy")], situation)
         return await self._count(action, record, asked, facts, decision, situation)
@@ -221,67 +258,67 @@ class Gate:
         given = Given.by(yes)
         if len(yes) < asked.question.people and asked.lapsed(self._clock.now()):
             lapsed = self._asking.settled(asked, "an approval lapsed")
-            return await self._ask(action, record, decision, [lapsed], situation, asked.question.people)
+            also = "asked again: a yes was given too long ago to count"
+            return await self._ask(action, record, decision, [lapsed], situation, people=asked.question.people, also=also)
         if len(yes) < asked.question.people or not self._judgement.covers(facts, given):
             return Waiting(action=action.id, question=asked.question)  # more people, or people in other roles, have to answer
-        return await self._approved(action, record, asked, given, situation)
+        try:
+            return await self._approved(action, record, asked, facts, given)
+        except Wider as wider:
+            return await self._widened(action, record, wider, [self._asking.settled(asked, "it turned out to be more")], situation)
+        except (Conflict, OutsideRoots) as moved:
+            stale = [self._asking.settled(asked, f"stale: {moved}")]
+            return await self._ask(
+                action, record, decision, stale, situation, people=asked.question.people, also=f"asked again: {moved.message}"
+            )
+        except _CANNOT as error:
+            return await self._fail(action, [self._asking.settled(asked, "approved")], error)
 
-    async def _approved(self, action: Action, record: Record, asked: Asked, given: Given, situation: Situation) -> Receipt:
-        """Run what was approved, and only that: when the world moved since the preview, the person is asked again."""
-        tool = self.tools[action.tool]
+    async def _approved(self, action: Action, record: Record, asked: Asked, facts: Facts, given: Given) -> Receipt:
+        """Run what was approved, and only that. Raises Conflict when the world moved since the preview, and what `_run` raises."""
         binding = asked.binding
         if binding and asked.staged is None:
-            binding = (await tool.preview(Call(action=action.id, args=action.args))).binding
-        moved = "what would run is not what was approved"
-        if action.digest(definition=self._judgement.definition(action.tool), binding=binding) == asked.question.digest:
-            call = Call(action=action.id, args=action.args, staged=asked.staged)
-            before = [self._asking.settled(asked, "approved")]
-            try:
-                return await self._run(action, record, call, before, situation, given)
-            except Wider as wider:
-                stricter = self._asking.settled(asked, "it turned out to be more")
-                return await self._widened(action, record, wider.decision, [stricter], situation)
-            except (Conflict, OutsideRoots) as error:
-                moved = str(error)
-            except ToolFailed as error:
-                return await self._fail(action, before, error)
-        _, decision = self.judge(action, situation)
-        return await self._ask(
-            action, record, decision, [self._asking.settled(asked, f"stale: {moved}")], situation, people=asked.question.people
-        )
+            binding = (await self.tools[action.tool].preview(Call(action=action.id, args=action.args))).binding
+        if action.digest(definition=self._judgement.definition(action.tool), binding=binding) != asked.question.digest:
+            raise Conflict("what would run now is not what was shown")
+        call = Call(action=action.id, args=action.args, staged=asked.staged)
+        return await self._run(action, record, call, [self._asking.settled(asked, "approved")], facts, given)
 
-    async def _edited(self, action: Action, record: Record, asked: Asked, situation: Situation) -> Receipt:
+    async def _edited(self, action: Action, record: Record, asked: Asked, edit: Approval, situation: Situation) -> Receipt:
         """A person rewrote the arguments: judged again, shown again, and the editor's word counts as one approval of exactly that."""
-        edit = self._asking.edit_of(asked)
         settled = self._asking.settled(asked, "edited")
         try:
-            _, decision = self.judge(action, replace(situation, words=f"{situation.words}\n{action.args_json}"))
-        except (BadInput, OutsideRoots) as error:
+            facts, decision = self.judge(action, replace(situation, words=f"{situation.words}\n{action.args_json}"))
+        except _UNFIT as error:
             return await self._refuse(action, [settled], by="input", reason=str(error))
         if decision.verdict is Verdict.NEVER:
-            return await self._refuse(action, [settled], by="policy", reason=decision.explain(), decision=decision)
+            return await self._forbid(action, [settled], facts, decision)
         waiting = await self._ask(action, record, decision, [settled], situation, people=1)
-        if isinstance(waiting, Waiting) and edit is not None:
-            await self._asking.endorse(waiting.question, edit, until=self._clock.now() + self.limits.approval_ms)
-            return await self._after_question(action, self.record(action), situation)
+        if isinstance(waiting, Waiting):
+            await self._asking.endorse(waiting.question, edit)
+            return await self._after_question(action, self.record(action.id), situation)
         return waiting
 
-    async def _run(self, action: Action, record: Record, call: Call, before: list[Draft], situation: Situation, given: Given) -> Receipt:
-        """Execute. Raises ToolFailed when the tool cannot, Wider when it is more than it was judged for; nothing is written then."""
+    async def _run(self, action: Action, record: Record, call: Call, before: list[Draft], facts: Facts, given: Given) -> Receipt:
+        """Execute. Raises what the tool cannot do, and Wider when it is more than it was judged for; nothing is written then."""
         record.args_json = action.args_json
-        tool = self.tools[action.tool]
         outcome = await self._execution.start(
-            action, tool, call, before, given.people, lambda captured: self._judgement.permit(action, captured, situation, given)
+            action,
+            self.tools[action.tool],
+            call,
+            before,
+            given.people,
+            lambda captured: self._judgement.permit(action, facts, captured, given),
         )
         return await self._doubt(action, record) if outcome is None else _done(record, outcome)
 
-    async def _widened(self, action: Action, record: Record, decision: Decision, before: list[Draft], situation: Situation) -> Receipt:
+    async def _widened(self, action: Action, record: Record, wider: Wider, before: list[Draft], situation: Situation) -> Receipt:
         """What it amounts to is refused, or shown to a person."""
-        if decision.verdict is Verdict.NEVER:
-            return await self._refuse(action, before, by="policy", reason=decision.explain(), decision=decision)
-        return await self._ask(action, record, decision, before, situation)
+        if wider.decision.verdict is Verdict.NEVER:
+            return await self._forbid(action, before, wider.facts, wider.decision, what=f"it would be {wider.what}")
+        return await self._ask(action, record, wider.decision, before, situation, also=f"it would be {wider.what}")
 
-    async def _settle(self, action: Action, record: Record) -> Receipt:
+    async def _settle(self, action: Action, record: Record, *, again: bool = True) -> Receipt:
         """Started, and no end is known: a crash, or a person is asked already."""
         asked = record.open_question
         if asked is not None and asked.question.kind is QuestionKind.IN_DOUBT:
@@ -292,7 +329,8 @@ class Gate:
                 [self._asking.settled(asked, "answered"), self._draft(action, Kind.FINISHED, outcome_body(outcome))], durable=False
             )
             return _done(record, outcome)
-        outcome = await self._execution.recover(action, self.tools[action.tool], record) if action.tool in self.tools else None
+        tool = self.tools.get(action.tool)
+        outcome = await self._execution.recover(action, tool, record, again=again) if tool is not None else None
         return await self._doubt(action, record) if outcome is None else _done(record, outcome)
 
     async def _doubt(self, action: Action, record: Record) -> Receipt:
@@ -303,16 +341,19 @@ class Gate:
         await self._asking.ask(question, None, [])
         return Waiting(action=action.id, question=question)
 
-    async def _refuse(
-        self, action: Action, before: list[Draft], *, by: str, reason: str, instead: str = "", decision: Decision | None = None
-    ) -> Refused:
+    async def _forbid(self, action: Action, before: list[Draft], facts: Facts, decision: Decision, *, what: str = "") -> Refused:
+        """Policy says never: why, and what would be allowed."""
+        reason = f"{decision.explain()} ({what})" if what else decision.explain()
+        return await self._refuse(action, before, by="policy", reason=reason, instead=self._judgement.instead(facts))
+
+    async def _refuse(self, action: Action, before: list[Draft], *, by: str, reason: str, instead: str = "") -> Refused:
         body: dict[str, JsonValue] = {"by": by, "reason": reason}
         if instead:
             body["instead"] = instead
         await self._execution.write([*before, self._draft(action, Kind.REFUSED, body)], durable=False)
-        return Refused(action=action.id, by=by, reason=reason, instead=instead, decision=decision)
+        return Refused(action=action.id, by=by, reason=reason, instead=instead)
 
-    async def _fail(self, action: Action, before: list[Draft], error: ToolFailed) -> Finished:
+    async def _fail(self, action: Action, before: list[Draft], error: RemitError) -> Finished:
         """The tool says beforehand that it cannot: recorded without ever being started."""
         outcome = failed(error.code, str(error))
         await self._execution.write([*before, self._draft(action, Kind.FINISHED, outcome_body(outcome))], durable=False)
@@ -324,6 +365,8 @@ class Gate:
         body: dict[str, JsonValue] = {"tool": action.tool, "args": action.args, "actor": action.actor}
         if action.reason:
             body["why"] = action.reason
+        if action.undoes:
+            body["undoes"] = action.undoes
         if facts is not None:
             body["facts"] = to_body(facts)
         if decision is not None:

@@ -55,6 +55,12 @@ class Inbox:
         run, _, name = question.action.partition("/")
         return fold(ActionId(question.action), self._journal.read(RunId(run), action=name))
 
+    def answers(self, question: Question) -> list[str]:
+        """What was said so far, and by whom; it is carried out when the run goes on."""
+        asked = next((a for a in self.record(question).asked if a.question.id == question.id), None)
+        said = asked.answers if asked else []
+        return [f"{one.who} said {one.answer}{': ' + one.note if one.note else ''}" for one in said]
+
     def answer(
         self,
         question: Question,
@@ -77,7 +83,7 @@ class Inbox:
             raise BadInput(f"{note!r} is not one of the answers", fix=f"answer with one of: {', '.join(question.options)}")
         who = _name(who)
         record = self.record(question)
-        if record.actor == f"person:{who}":
+        if record.actor.startswith("person:") and _name(record.actor.removeprefix("person:")) == who:
             raise BadInput("nobody approves their own action", fix="another person has to answer")
         asked = next((a for a in record.asked if a.question.id == question.id), None)
         if asked is None or asked.settled:
@@ -97,7 +103,7 @@ class Inbox:
         if answer is Answer.EDIT:
             args = parse(args_json)
             if not isinstance(args, dict):
-                raise BadInput("the edited arguments are not a JSON object", fix='send all of them, like {"path": "a.txt", "content": "…"}')
+                raise BadInput("the edited arguments are not a JSON object", fix='send all of them, like {"path": "a.txt", "text": "…"}')
             body["args"] = args
         return body
 

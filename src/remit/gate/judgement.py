@@ -9,9 +9,10 @@ from remit.domain.action import Action, Effect
 from remit.domain.decision import Decision, Facts, Verdict
 from remit.domain.question import Approval
 from remit.domain.situation import Situation
-from remit.domain.values import Digest, JsonValue
+from remit.domain.values import Digest, JsonValue, canonical
 from remit.gate.facts import gather
 from remit.gate.schema import Shape
+from remit.policy.explaining import instead
 from remit.policy.judge import Policy
 from remit.ports import Call, Tool
 
@@ -36,8 +37,10 @@ class Given:
 class Wider(Exception):
     """Captured, the action amounts to something that needs more than the yes it has. Nothing was started."""
 
-    def __init__(self, decision: Decision) -> None:
-        super().__init__(decision.explain())
+    def __init__(self, what: str, facts: Facts, decision: Decision) -> None:
+        super().__init__(what)
+        self.what = what
+        self.facts = facts
         self.decision = decision
 
 
@@ -74,18 +77,29 @@ class Judgement:
 
     def instead(self, facts: Facts) -> str:
         """What would be allowed."""
-        return "; ".join(self._policy.explain(facts).instead)
+        return "; ".join(instead(self._policy.decide, facts))
 
-    def permit(self, action: Action, call: Call, situation: Situation, given: Given) -> None:
-        """Judge what the captured call amounts to, so that no rule on files is passed by another road. Raises Wider."""
-        amounts = [(name, args) for name, args in self._tools[action.tool].amounts_to(call) if name in self._tools]
-        if not amounts:
-            return
-        facts, _ = self.of(action, situation)
-        found = [self._with(replace(facts, tool=n, effect=self._tools[n].spec.effect, args=args), given) for n, args in amounts]
-        strictest = max(found, key=lambda decision: (decision.verdict is Verdict.NEVER, decision.people))
-        if strictest.stricter_than(len(given.people)):
-            raise Wider(strictest)
+    def permit(self, action: Action, facts: Facts, call: Call, given: Given) -> None:
+        """Judge what the captured call amounts to, so that no rule on files is passed by another road. Raises Wider.
+
+        What takes an action back is not judged as what it amounts to: it ends in what was there before anything was asked.
+        """
+        tool = self._tools[action.tool]
+        plain = tool.spec.reads_as and not any(map(self._policy.looks_at_arguments, tool.spec.reads_as))
+        amounts = () if action.undoes or plain else tool.amounts_to(call)
+        strictest: Wider | None = None
+        for name, args in amounts:
+            if name in self._tools:
+                part = replace(facts, tool=name, effect=self._tools[name].spec.effect, args=args)
+                decision = self._with(part, given)
+                if decision.stricter_than(len(given.people)) and (strictest is None or _rank(decision) > _rank(strictest.decision)):
+                    strictest = Wider(f"{name} {canonical(args)}", part, decision)
+        if strictest is not None:
+            raise strictest
 
     def _with(self, facts: Facts, given: Given) -> Decision:
         return self._policy.decide(facts.with_approvals(len(given.people), given.roles))
+
+
+def _rank(decision: Decision) -> tuple[bool, int]:
+    return decision.verdict is Verdict.NEVER, decision.people

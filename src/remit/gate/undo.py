@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
+from urllib.parse import unquote
 
-from remit.domain.action import Action, action_id, split_id
+from remit.domain.action import Action, Level, action_id, split_id
+from remit.domain.decision import Verdict
 from remit.domain.entry import Kind
 from remit.domain.receipt import Finished
 from remit.domain.record import Record, fold
+from remit.domain.situation import Situation
 from remit.domain.values import ActionId, JsonValue, RunId
-from remit.errors import NotFound, ToolFailed
+from remit.errors import BadInput, NotFound, ToolFailed
 from remit.gate.gate import Gate
-from remit.ports import Call, Undo
+from remit.ports import Call, Tool, Undo
 
-UNDO_OF = "undo "
-"""How the reason of every undo action begins; the id of what it takes back follows."""
+_NAMED: Final = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,65 +64,60 @@ class Undoing:
         """Take back everything a run did."""
         return self._plan(self._records((run, e.action) for e in self._journal.read(run, kinds=(Kind.STARTED,))))
 
-    def since(self, at: int) -> UndoPlan:
-        """Take back everything that was started at or after `at` (milliseconds since 1970, UTC), in all runs; undos stay undone."""
-        found = self._records((e.run, e.action) for e in self._journal.search(kinds=(Kind.STARTED,), since=at))
-        return self._plan([record for record in found if not _is_undo(record)])
+    def since(self, at: int, *, runs: Container[RunId] | None = None) -> UndoPlan:
+        """Take back what was started at or after `at` (milliseconds since 1970, UTC), in all runs or those; undos stay undone."""
+        started = self._journal.search(kinds=(Kind.STARTED,), since=at)
+        found = self._records((e.run, e.action) for e in started if runs is None or e.run in runs)
+        return self._plan([record for record in found if not record.undoes])
 
     def with_dependants(self, plan: UndoPlan) -> UndoPlan:
-        """The same undo with everything that stands in its way taken back too."""
+        """The same undo with everything that stands in its way taken back too, as far as that can be."""
+        ids = [step.of for step in plan.steps] + [action for action, _ in plan.cannot]
         while plan.blocked_by:
-            ids = [step.of for step in plan.steps] + list(plan.blocked_by)
-            plan = self._plan(self._records(split_id(a) for a in ids))
+            ids += plan.blocked_by
+            plan = self._plan(self._records(split_id(action) for action in ids))
         return plan
 
     async def preview(self, plan: UndoPlan) -> list[str]:
         """What the whole plan would change now, conflicts included: where steps follow on one another, only what is left in the end."""
-        told = []
+        told = [said for step in plan.steps if (said := self._refusal(step))]
         for name in dict.fromkeys(step.how.tool for step in plan.steps):
             tool = self._gate.tools[name]
             steps = [step for step in plan.steps if step.how.tool == name]
             for args in tool.joined([step.how.args for step in steps]):
                 try:
                     told.append((await tool.preview(Call(action=steps[0].of, args=args))).text)
-                except ToolFailed as error:
+                except (BadInput, ToolFailed) as error:
                     told.append(f"would be refused now: {error}")
         return told
 
+    def _refusal(self, step: Step) -> str:
+        """What policy has against it; an order by a person is one yes."""
+        action = Action.wanting(action_id(RunId("undo"), "step"), actor="", tool=step.how.tool, args=step.how.args, undoes=step.of)
+        try:
+            _, decision = self._gate.judge(action, Situation(level=Level.APPROVER, planned=True))
+        except (BadInput, ToolFailed) as error:
+            return f"{step.of} would be refused: {error}"
+        if decision.verdict is Verdict.NEVER:
+            return f"{step.of} would be refused by policy: {decision.explain()}"
+        return f"{step.of} would need {decision.people} people: {decision.explain()}" if decision.people > 1 else ""
+
     def _plan(self, records: Iterable[Record]) -> UndoPlan:
         found = list(records)
-        inside = {f"{UNDO_OF}{r.id}" for r in found}  # an effect and its undo inside the selection together changed nothing
-        chosen = [r for r in found if r.started is not None and not self.is_undone(r) and r.reason not in inside]
+        inside = {r.id for r in found}  # an effect and its undo inside the selection together changed nothing
+        chosen = [r for r in found if r.started is not None and not self.is_undone(r) and r.undoes not in inside]
         chosen.sort(key=lambda r: r.started_seq, reverse=True)
         steps: list[Step] = []
         cannot: list[tuple[ActionId, str]] = []
         for record in chosen:
             if record.outcome is not None and not record.outcome.ok:
                 continue  # it failed: there is nothing to take back
-            how, why = self._how(record)
+            how, why = how_to_undo(self._gate.tools, record)
             if how is None:
                 cannot.append((record.id, why))
             else:
-                steps.append(Step(of=record.id, title=self._title(record), how=how))
+                steps.append(Step(of=record.id, title=_title(record), how=self._rest(record, how)))
         return UndoPlan(steps=tuple(steps), cannot=tuple(cannot), blocked_by=tuple(self._blocking(chosen)))
-
-    def _how(self, record: Record) -> tuple[Undo | None, str]:
-        outcome = record.outcome
-        if outcome is None:
-            return None, "it is in flight or in doubt; settle that first"
-        tool = self._gate.tools.get(record.tool)
-        if tool is None:
-            return None, f"the tool {record.tool} is not here any more"
-        call = Call(
-            action=record.id,
-            args=Action(id=record.id, actor="", tool="", args_json=record.args_json).args,
-            captured=(record.started or {}).get("data"),
-        )
-        try:
-            how = tool.undo(call, outcome.result)
-        except ToolFailed as error:
-            return None, str(error)
-        return self._rest(record, how) if how else None, "" if how else f"{record.tool} cannot be undone"
 
     def _rest(self, record: Record, how: Undo) -> Undo:
         """Without what an earlier undo has taken back already, unless that was taken back itself."""
@@ -129,8 +127,7 @@ class Undoing:
         earlier = fold(ActionId(record.partly_by), self._journal.read(run, action=name))
         if earlier.outcome is None or self.is_undone(earlier):
             return how
-        args = Action(id=earlier.id, actor="", tool="", args_json=earlier.args_json).args
-        return Undo(tool=how.tool, args=self._gate.tools[how.tool].left(args, earlier.outcome.result))
+        return Undo(tool=how.tool, args=self._gate.tools[how.tool].left(earlier.args, earlier.outcome.result))
 
     def _blocking(self, chosen: Sequence[Record]) -> list[ActionId]:
         """Later, still standing actions outside the selection that touched the same places."""
@@ -143,9 +140,9 @@ class Undoing:
             if later in inside:
                 continue
             record = fold(later, self._journal.read(entry.run, action=entry.action))
-            touched = _touches(record)
-            earlier = [r for r in chosen if r.started_seq < entry.seq and _overlap(_touches(r), touched)]
-            if earlier and not self.is_undone(record) and not _is_undo(record) and (record.outcome is None or record.outcome.ok):
+            touched = record.touches
+            earlier = [r for r in chosen if r.started_seq < entry.seq and _overlap(r.touches, touched)]
+            if earlier and not self.is_undone(record) and not record.undoes and (record.outcome is None or record.outcome.ok):
                 found.append(later)
         return found
 
@@ -156,12 +153,23 @@ class Undoing:
         run, name = split_id(record.undone_by[-1])
         return not self.is_undone(fold(ActionId(record.undone_by[-1]), self._journal.read(run, action=name)))
 
-    def _title(self, record: Record) -> str:
-        tool = self._gate.tools[record.tool]
-        return tool.title(Action(id=record.id, actor="", tool="", args_json=record.args_json).args)
-
     def _records(self, ids: Iterable[tuple[RunId, str]]) -> list[Record]:
         return [fold(action_id(run, name), self._journal.read(run, action=name)) for run, name in ids]
+
+
+def how_to_undo(tools: Mapping[str, Tool], record: Record) -> tuple[Undo | None, str]:
+    """The call that takes a finished action back; without one, why there is none."""
+    outcome = record.outcome
+    if outcome is None:
+        return None, "it is in flight or in doubt; settle that first"
+    tool = tools.get(record.tool)
+    if tool is None:
+        return None, f"the tool {record.tool} is not here any more"
+    try:
+        how = tool.undo(Call(action=record.id, args=record.args, captured=(record.started or {}).get("data")), outcome.result)
+    except (BadInput, ToolFailed) as error:
+        return None, str(error)
+    return how, "" if how else f"{record.tool} cannot be undone"
 
 
 def conflicts_in(receipt: Finished) -> list[str]:
@@ -175,14 +183,11 @@ def _place(item: JsonValue) -> str:
     return f"{item.get('path')}: {item.get('detail')}" if isinstance(item, Mapping) else str(item)
 
 
-def _is_undo(record: Record) -> bool:
-    """An undone action and its undo together changed nothing, so the undo stands in nobody's way."""
-    return record.reason.startswith(UNDO_OF)
-
-
-def _touches(record: Record) -> tuple[str, ...]:
-    listed = (record.started or {}).get("touches", ())
-    return tuple(str(t) for t in listed) if isinstance(listed, list | tuple) else ()
+def _title(record: Record) -> str:
+    """The tool and what it really touched: its arguments may be relative to a folder that is not at hand now."""
+    places = [unquote(uri.removeprefix("file://")) for uri in record.touches]
+    more = f" and {len(places) - _NAMED} more" if len(places) > _NAMED else ""
+    return f"{record.tool} {', '.join(places[:_NAMED])}{more}" if places else f"{record.tool}: changed nothing"
 
 
 def _overlap(one: tuple[str, ...], other: tuple[str, ...]) -> bool:

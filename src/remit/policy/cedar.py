@@ -67,6 +67,10 @@ class CedarPolicy:
             return Explanation(facts=facts, decision=self.decide(facts), matches=((), (), ()))
         return Explanation(facts=facts, decision=one.judge(facts), matches=one.matches(facts), instead=instead(one.decide, facts))
 
+    def looks_at_arguments(self, tool: str) -> bool:
+        one = self._slice(tool)
+        return one is not None and one.looks_at_arguments
+
     def rows(self) -> tuple[Row, ...]:
         return tuple(one.row(tuple(self._tools)) for one in self._rules)
 

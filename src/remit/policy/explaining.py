@@ -76,19 +76,18 @@ def report_text(policy: Policy, tools: int) -> str:
     return "\n".join(_row_line(row, tools) for row in policy.rows())
 
 
-def matrix(policy: Policy, tools: Sequence[ToolShape], *, provenance: int = 1) -> list[dict[str, JsonValue]]:
+def matrix(policy: Policy, tools: Sequence[ToolShape]) -> list[dict[str, JsonValue]]:
     """What each tool may do at each level on an ordinary day: nothing tainted, unusual or earned, declared effect."""
     return [
-        {
-            "tool": tool.name,
-            "effect": str(tool.effect),
-            **{
-                str(level): spoken(policy.decide(Facts(tool=tool.name, level=level, effect=tool.effect, provenance=provenance)))
-                for level in Level
-            },
-        }
-        for tool in tools
+        {"tool": tool.name, "effect": str(tool.effect), **{str(level): _usually(policy, tool, level) for level in Level}} for tool in tools
     ]
+
+
+def _usually(policy: Policy, tool: ToolShape, level: Level) -> str:
+    """Without arguments at hand a rule that reads them cannot be evaluated; that is no answer to what a call may do."""
+    decision = policy.decide(Facts(tool=tool.name, level=level, effect=tool.effect, provenance=1))
+    unknown = decision.verdict is Verdict.NEVER and policy.looks_at_arguments(tool.name)
+    return "depends on its arguments" if unknown else spoken(decision)
 
 
 def explanation(found: Explanation) -> dict[str, JsonValue]:

@@ -114,6 +114,10 @@ class Policy(Protocol):
         """The same decision with every policy that matched at each number of people. Slower; for people, not for the gate."""
         ...
 
+    def looks_at_arguments(self, tool: str) -> bool:
+        """Whether a policy on this tool reads its arguments: otherwise all its calls are alike to policy."""
+        ...
+
     def rows(self) -> tuple[Row, ...]:
         """Every policy in the order of its file."""
         ...

@@ -47,7 +47,7 @@ class Slice:
         self._singles: dict[str, Engine] = {}
         self._facts = tuple(sorted((reads & CONTEXT.keys()) - {APPROVALS, ROLES}))
         self._args = tuple(arg.name for arg in tool.args if f"args.{arg.name}" in reads)
-        self._has_args = any(read == "args" or read.startswith("args.") for read in reads)
+        self.looks_at_arguments = any(read == "args" or read.startswith("args.") for read in reads)
         self._has_approvals = APPROVALS in reads
         self._has_roles = ROLES in reads
         self._roles = frozenset(role for one in rules for role in one.roles)
@@ -123,7 +123,7 @@ class Slice:
             context[APPROVALS] = people
         if self._has_roles:
             context[ROLES] = sorted(roles)
-        if self._has_args:
+        if self.looks_at_arguments:
             context["args"] = {name: value for name in self._args if (value := facts.args.get(name)) is not None}
         return context
 

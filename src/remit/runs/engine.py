@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from remit import __version__
-from remit.domain.action import Level
-from remit.domain.entry import Draft, Entry, Kind
+from remit.domain.action import Level, action_id, split_id
+from remit.domain.entry import Draft, Kind
+from remit.domain.question import QuestionKind
+from remit.domain.receipt import Waiting
+from remit.domain.record import question_from
 from remit.domain.run import LegEnd, Run, RunKind, RunState
-from remit.domain.values import JsonValue, QuestionId, RunId, parse
-from remit.errors import BadInput, NotFound
+from remit.domain.values import ActionId, JsonValue, RunId
+from remit.errors import BadInput
 from remit.gate.gate import Gate
 from remit.ports import Clock, Ids, Journal
+from remit.runs.runs import Runs
 
 
 class Worker(Protocol):
@@ -26,6 +30,7 @@ class Engine:
 
     def __init__(self, *, journal: Journal, gate: Gate, workers: Mapping[RunKind, Worker], clock: Clock, ids: Ids) -> None:
         self._journal = journal
+        self._runs = Runs(journal)
         self._gate = gate
         self._workers = dict(workers)
         self._clock = clock
@@ -44,46 +49,7 @@ class Engine:
             "roots": list(roots),
         }
         self._journal.append([self._draft(run, Kind.OPENED, body)], durable=True).result()
-        return self.load(run)
-
-    def load(self, run: RunId) -> Run:
-        """The run as the journal has it now. Raises NotFound."""
-        opened: Entry | None = None
-        level = ""
-        legs = 0
-        for entry in self._journal.read(run, kinds=(Kind.OPENED, Kind.LEVEL, Kind.LEG)):
-            match entry.kind:
-                case Kind.OPENED:
-                    opened = entry
-                case Kind.LEVEL:
-                    level = str(_body(entry).get("level", level))
-                case _:
-                    legs += 1
-        if opened is None:
-            raise NotFound(f"there is no run {run!r}", fix="`remit runs` lists them")
-        body = _body(opened)
-        spec = body.get("spec", {})
-        return Run(
-            id=run,
-            kind=RunKind(str(body.get("kind", ""))),
-            goal=str(body.get("goal", "")),
-            level=Level(level or str(body.get("level", ""))),
-            actor=str(body.get("actor", "")),
-            opened_at=opened.at,
-            spec=spec if isinstance(spec, Mapping) else {},
-            roots=roots_in(body),
-            leg=legs,
-        )
-
-    def ended(self, run: RunId) -> LegEnd | None:
-        """How a closed run ended; None while it is open."""
-        last = None
-        for entry in self._journal.read(run, kinds=(Kind.CLOSED, Kind.REOPENED)):
-            last = entry
-        if last is None or last.kind != Kind.CLOSED:
-            return None
-        body = _body(last)
-        return LegEnd(state=RunState(str(body.get("state", "stopped"))), summary=str(body.get("summary", "")))
+        return self._runs.load(run)
 
     async def advance(self, run: RunId) -> LegEnd:
         """One leg: load, go as far as possible, write the end down, let go. Idempotent.
@@ -91,10 +57,11 @@ class Engine:
         Raises RunBusy when another process advances this run, NotFound, and what stops the journal from working.
         """
         with self._gate.hold(run):
-            already = self.ended(run)
+            already = self._runs.ended(run)
             if already is not None:
+                await self._look_after(run)
                 return already
-            loaded = self.load(run)
+            loaded = self._runs.load(run)
             worker = self._workers.get(loaded.kind)
             if worker is None:
                 raise BadInput(
@@ -109,42 +76,37 @@ class Engine:
             return end
 
     async def stop(self, run: RunId, *, why: str) -> LegEnd:
-        """Close an open run at a person's word. Its open questions are settled; what was done stays until it is undone."""
+        """Close an open run at a person's word. What was done stays until it is undone.
+
+        What was in flight is looked for: nothing is begun again, and what nobody can tell stays in the inbox as in doubt.
+        """
         with self._gate.hold(run):
-            end = self.ended(run) or LegEnd(state=RunState.STOPPED, summary=why)
-            for entry in list(self._journal.pending(Kind.ASKED)):
-                if entry.run == run:
-                    settled = Draft(
-                        run=run, action=entry.action, part=entry.part, kind=Kind.SETTLED, at=self._clock.now(), body={"why": "stopped"}
-                    )
-                    self._journal.append([settled], durable=False).result()
-            if self.ended(run) is None:
+            end = self._runs.ended(run)
+            doubts = await self._look_after(run)
+            if end is None:
+                listed = "".join(f"\nin doubt: {action}" for action in doubts)
+                end = LegEnd(state=RunState.STOPPED, summary=f"{why}{listed}")
                 self._close(run, end)
             return end
 
-    def unfinished(self) -> Iterator[Run]:
-        """Runs that are open, oldest first; undo runs that a crash left open are among them."""
-        for entry in self._journal.pending(Kind.OPENED):
-            yield self.load(entry.run)
-
-    def waiting_for(self, run: RunId) -> list[QuestionId]:
-        """Ids of the open questions of one run."""
-        return [QuestionId(f"{e.id}{e.part}") for e in self._journal.pending(Kind.ASKED) if e.run == run]
+    async def _look_after(self, run: RunId) -> list[ActionId]:
+        """Settle what was started and has no end; what stays in doubt."""
+        ends = {entry.action for entry in self._journal.read(run, kinds=(Kind.FINISHED,))}
+        started = dict.fromkeys(entry.action for entry in self._journal.read(run, kinds=(Kind.STARTED,)))
+        receipts = [await self._gate.settle(action_id(run, name)) for name in started if name not in ends]
+        await self._gate.flush()
+        return [receipt.action for receipt in receipts if isinstance(receipt, Waiting)]
 
     def _close(self, run: RunId, end: LegEnd) -> None:
+        """Nobody need answer what a closed run asked; only what is in doubt stays open, as it is about the world."""
+        asked = [question_from(entry).question for entry in self._journal.pending(Kind.ASKED) if entry.run == run]
+        lines = [
+            self._draft(run, Kind.SETTLED, {"why": str(end.state)}, action=split_id(one.action)[1], part=f":{one.id.rpartition(':')[2]}")
+            for one in asked
+            if one.kind is not QuestionKind.IN_DOUBT
+        ]
         body: dict[str, JsonValue] = {"state": str(end.state), "summary": end.summary}
-        self._journal.append([self._draft(run, Kind.CLOSED, body)], durable=True).result()
+        self._journal.append([*lines, self._draft(run, Kind.CLOSED, body)], durable=True).result()
 
-    def _draft(self, run: RunId, kind: Kind, body: Mapping[str, JsonValue], *, part: str = "") -> Draft:
-        return Draft(run=run, kind=kind, part=part, at=self._clock.now(), body=body)
-
-
-def roots_in(body: Mapping[str, JsonValue]) -> tuple[str, ...]:
-    """The folders named in an OPENED body."""
-    listed = body.get("roots", ())
-    return tuple(str(root) for root in listed) if isinstance(listed, Sequence) and not isinstance(listed, str) else ()
-
-
-def _body(entry: Entry) -> Mapping[str, JsonValue]:
-    value = parse(entry.body_json)
-    return value if isinstance(value, Mapping) else {}
+    def _draft(self, run: RunId, kind: Kind, body: Mapping[str, JsonValue], *, action: str = "", part: str = "") -> Draft:
+        return Draft(run=run, kind=kind, action=action, part=part, at=self._clock.now(), body=body)

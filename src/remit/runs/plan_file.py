@@ -55,7 +55,8 @@ def ordered(plan: Plan, name: str) -> Plan:
         for wanted in sorted(used):
             if wanted not in steps and wanted != "inputs":
                 raise PlanInvalid(
-                    f"{name}: step {step.id!r} refers to {wanted!r}, which is not a step", fix=f"steps are: {', '.join(steps)}"
+                    f"{name}: step {step.id!r} refers to {wanted!r}, which is not a step",
+                    fix=f"steps are: {', '.join(steps)}; for a variable of the shell write $${{{wanted}}}",
                 )
         graph[step.id] = used - {"inputs"}
     try:

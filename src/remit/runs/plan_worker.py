@@ -7,7 +7,7 @@ journal under the same ids, so a leg after a crash, an answer or an upgrade simp
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from remit.crashpoint import crashpoint
@@ -21,7 +21,8 @@ from remit.domain.values import JsonValue, QuestionId
 from remit.errors import BadInput, PlanInvalid
 from remit.gate.clarify import Reply, clarify
 from remit.gate.gate import Gate
-from remit.ports import Call, Clock
+from remit.gate.undo import conflicts_in, how_to_undo
+from remit.ports import Clock
 from remit.runs.checks import exit_code_trouble, trouble
 from remit.runs.plan_file import from_spec
 from remit.runs.references import resolve
@@ -48,8 +49,6 @@ class Ended:
     why: str = ""
     result: JsonValue = None
     question: QuestionId | None = None
-    final: bool = False
-    """No other way to the same goal may be tried: a person said no."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -79,11 +78,16 @@ class PlanWorker:
             if ended.fate is Fate.PASSED:
                 progress.results[step.id] = ended.result
             crashpoint("step")
+        if progress.stopped:
+            for step in plan.steps:
+                if step.id in progress.fates and progress.fates[step.id].fate is Fate.WAITING and not self._began(run, step, gate):
+                    progress.fates[step.id] = Ended(fate=Fate.BLOCKED, why="stopped before it was answered")
         return _summary(plan, progress)
 
     def _began(self, run: Run, step: Step, gate: Gate) -> bool:
-        """Whether an earlier leg has seen to the end of its first attempt; after a stop nothing new begins."""
-        return gate.record(Action(id=action_id(run.id, f"{step.id}.1"), actor="", tool="", args_json="{}")).finished is not None
+        """Whether an earlier leg began it: then its end has to be found out. After a stop nothing new begins."""
+        record = gate.record(action_id(run.id, f"{step.id}.1"))
+        return record.started is not None or record.finished is not None
 
     async def _step(self, run: Run, plan: Plan, step: Step, progress: Progress, gate: Gate) -> Ended:
         missing = [need for need in step.needs if progress.fates[need].fate is not Fate.PASSED]
@@ -100,11 +104,13 @@ class PlanWorker:
                     return ended
                 tried.append(f"{attempt}. {way.tool}: {ended.why}")
                 await gate.note(action_id(run.id, f"{step.id}.{attempt}"), {"failed": ended.why})
+                if progress.stopped:
+                    return ended
             reply = await self._escalate(run, step, number, tried, gate)
             if isinstance(reply, Waiting):
                 return Ended(fate=Fate.WAITING, why=tried[-1], question=reply.question.id)
             if reply.text != "retry":
-                progress.stopped = reply.text != "skip"
+                progress.stopped |= reply.text != "skip"
                 return Ended(fate=Fate.SKIPPED if reply.text == "skip" else Fate.FAILED, why=tried[-1])
         return Ended(fate=Fate.FAILED, why=tried[-1])
 
@@ -134,8 +140,9 @@ class PlanWorker:
             if checked.fate is not Fate.FAILED:
                 return checked
             why = checked.why
-        taken_back = "" if step.keep else await self._take_back(run, name, receipt, gate, situation)
-        return Ended(fate=Fate.FAILED, why=f"{why}{taken_back}")
+        if step.keep or not receipt.outcome.ok:
+            return Ended(fate=Fate.FAILED, why=why)
+        return await self._taken_back(run, name, why, gate, situation)
 
     async def _check(
         self, run: Run, step: Step, name: str, receipt: Finished, progress: Progress, gate: Gate, situation: Situation
@@ -175,28 +182,39 @@ class PlanWorker:
             return receipt.outcome if receipt.outcome.ok else Ended(fate=Fate.FAILED, why=receipt.outcome.error)
         return _not_run(receipt)
 
-    async def _take_back(self, run: Run, name: str, receipt: Finished, gate: Gate, situation: Situation) -> str:
-        """Undo what a failed attempt did, so that the next one starts from the same place."""
-        record = gate.record(Action(id=receipt.action, actor=run.actor, tool="", args_json=receipt.args_json))
-        tool = gate.tools.get(record.tool)
-        if tool is None or record.started is None or not receipt.outcome.ok:
-            return ""
-        call = Call(
-            action=record.id,
-            args=Action(id=record.id, actor="", tool="", args_json=record.args_json).args,
-            captured=record.started.get("data"),
-        )
-        how = tool.undo(call, receipt.outcome.result)
+    async def _taken_back(self, run: Run, name: str, why: str, gate: Gate, situation: Situation) -> Ended:
+        """Undo what a failed attempt did, so that the next one starts from the same place; when that waits for a person, so does the step.
+
+        Whoever said yes to the attempt is not asked again: taking it back exactly ends where they were before they said it.
+        """
+        await gate.flush()
+        record = gate.record(action_id(run.id, name))
+        if record.started is None or not record.touches:
+            return Ended(fate=Fate.FAILED, why=why)
+        how, trouble_with_it = how_to_undo(gate.tools, record)
         if how is None:
-            return " (what it did stays: it cannot be taken back)"
+            return Ended(fate=Fate.FAILED, why=f"{why} (what it did stays: {trouble_with_it})")
         action = Action.wanting(
-            action_id(run.id, f"{name}.undo"), actor=run.actor, tool=how.tool, args=how.args, reason=f"undo {record.id}"
+            action_id(run.id, f"{name}.undo"),
+            actor=run.actor,
+            tool=how.tool,
+            args=how.args,
+            reason=f"undo {record.id}, which did not work: {why}",
+            undoes=record.id,
         )
-        undone = await gate.submit(action, situation)
-        done = isinstance(undone, Finished) and undone.outcome.ok
-        if done:
-            await gate.mark_undone(record.id, by=action.id)
-        return " (taken back)" if done else " (could not be taken back)"
+        undone = await gate.submit(action, replace(situation, ordered_by=next(iter(record.people), "")))
+        match undone:
+            case Waiting():
+                return Ended(fate=Fate.WAITING, why=why, question=undone.question.id)
+            case Finished() if undone.outcome.ok:
+                conflicts = conflicts_in(undone)
+                await gate.mark_undone(record.id, by=action.id, partly=bool(conflicts))
+                return Ended(
+                    fate=Fate.FAILED, why=f"{why} ({'taken back in part: ' + '; '.join(conflicts) if conflicts else 'taken back'})"
+                )
+            case _:
+                reason = undone.outcome.error if isinstance(undone, Finished) else undone.reason
+                return Ended(fate=Fate.FAILED, why=f"{why} (could not be taken back: {reason})")
 
     async def _escalate(self, run: Run, step: Step, number: int, tried: list[str], gate: Gate) -> Reply | Waiting:
         return await clarify(
@@ -223,7 +241,7 @@ def _not_run(receipt: Receipt) -> Ended:
         case Refused(by="policy" | "input"):
             return Ended(fate=Fate.FAILED, why=f"refused by {receipt.by}: {receipt.reason}")
         case Refused():
-            return Ended(fate=Fate.REFUSED, why=receipt.reason, final=True)
+            return Ended(fate=Fate.REFUSED, why=receipt.reason)
         case _:
             raise BadInput(f"{receipt} was run", fix="report this")
 
@@ -232,7 +250,7 @@ def _summary(plan: Plan, progress: Progress) -> LegEnd:
     """Final only when nothing waits; `done` only when every step passed."""
     fates = progress.fates
     waiting = tuple(dict.fromkeys(e.question for e in fates.values() if e.question is not None))
-    if waiting and not progress.stopped:
+    if waiting:
         return LegEnd(state=RunState.WAITING, waiting=waiting, summary=f"{len(waiting)} question(s) wait for a person")
     passed = [i for i, e in fates.items() if e.fate is Fate.PASSED]
     lines = [f"{len(passed)} of {len(plan.steps)} steps passed"]

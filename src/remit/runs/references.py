@@ -8,7 +8,10 @@ from collections.abc import Mapping, Sequence
 from remit.domain.values import JsonValue, canonical
 from remit.errors import PlanInvalid
 
-_REFERENCE = re.compile(r"\$\{([A-Za-z0-9_-]+)((?:\.[^.${}]+)*)\}")
+_REFERENCE = re.compile(r"(?<!\$)\$\{([A-Za-z0-9_-]+)((?:\.[^.${}]+)*)\}")
+_ESCAPED = "$${"
+"""`$${HOME}` is the text `${HOME}`, for the shell."""
+_PIECE = re.compile(rf"{re.escape(_ESCAPED)}|{_REFERENCE.pattern}")
 
 
 def named_in(value: JsonValue) -> set[str]:
@@ -42,7 +45,7 @@ def resolve(value: JsonValue, results: Mapping[str, JsonValue]) -> JsonValue:
         whole = _REFERENCE.fullmatch(value)
         if whole:
             return _of(whole, results)
-        return _REFERENCE.sub(lambda match: _text(_of(match, results)), value)
+        return _PIECE.sub(lambda match: "${" if match.group(0) == _ESCAPED else _text(_of(match, results)), value)
     if isinstance(value, Mapping):
         return {key: resolve(item, results) for key, item in value.items()}
     if isinstance(value, Sequence):

@@ -11,7 +11,7 @@ from remit.domain.run import LegEnd, Run, RunState
 from remit.domain.situation import Situation
 from remit.domain.values import ActionId, JsonValue
 from remit.gate.gate import Gate
-from remit.gate.undo import UNDO_OF, conflicts_in
+from remit.gate.undo import conflicts_in
 
 
 class UndoWorker:
@@ -49,7 +49,8 @@ class UndoWorker:
             actor=run.actor,
             tool=str(step["tool"]),
             args=args if isinstance(args, Mapping) else {},
-            reason=f"{UNDO_OF}{of}",
+            reason=f"undo {of}",
+            undoes=of,
         )
         situation = Situation(
             level=run.level, words=_named(action, gate), planned=True, ordered_by=run.actor.removeprefix("person:"), where=f"undo of {of}"

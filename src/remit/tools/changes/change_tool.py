@@ -71,7 +71,11 @@ class ChangeTool(BaseTool):
         planned = await self.planned(call)
         text, clipped = await asyncio.to_thread(diff_text, planned.changes, self.store, limit=PREVIEW_LIMIT)
         shown_text = "\n".join(part for part in (planned.headline, text or "nothing changes") if part)
-        return Preview(text=shown_text, staged=self._packed(planned), binding=binding(planned.changes), clipped=clipped)
+        return Preview(text=shown_text, staged=self._packed(planned), binding=self.bound(planned), clipped=clipped)
+
+    def bound(self, planned: Planned) -> str:
+        """What a yes to this is bound to."""
+        return binding(planned.changes)
 
     async def capture(self, call: Call) -> Captured:
         planned = await self.planned(call) if call.staged is None else await asyncio.to_thread(self._still, self._unpacked(call.staged))

@@ -21,8 +21,12 @@ def diff_text(changes: Sequence[Change], store: Store, *, limit: int) -> tuple[s
     """The changes as text of at most about `limit` characters, and whether anything had to be left out."""
     parts: list[str] = []
     used, clipped = 0, False
+    origins = _moved(changes)
+    gone = set(origins.values())
     for number, change in enumerate(changes):
-        for line, whole in _change(change, store):
+        if change.path in gone:
+            continue
+        for line, whole in _change(change, store, origins.get(change.path)):
             clipped = clipped or not whole
             if used + len(line) > limit:
                 parts.append(f"… {len(changes) - number} of {len(changes)} changes are not shown whole")
@@ -32,8 +36,25 @@ def diff_text(changes: Sequence[Change], store: Store, *, limit: int) -> tuple[s
     return "\n".join(parts), clipped
 
 
-def _change(change: Change, store: Store) -> Iterator[tuple[str, bool]]:
+def _moved(changes: Sequence[Change]) -> dict[bytes, bytes]:
+    """Where files that appear came from, when exactly one that goes is the same in all that is recorded."""
+    going: dict[tuple[str, int, str], list[bytes]] = {}
+    for change in changes:
+        if change.before.kind is NodeKind.FILE and change.after.kind is NodeKind.ABSENT and change.before.size:
+            going.setdefault((change.before.content, change.before.mode, str(change.before.xattrs)), []).append(change.path)
+    found: dict[bytes, bytes] = {}
+    for change in changes:
+        sources = going.get((change.after.content, change.after.mode, str(change.after.xattrs)), [])
+        if change.before.kind is NodeKind.ABSENT and change.after.kind is NodeKind.FILE and len(sources) == 1:
+            found[change.path] = sources.pop()
+    return found
+
+
+def _change(change: Change, store: Store, origin: bytes | None) -> Iterator[tuple[str, bool]]:
     before, after = change.before, change.after
+    if origin is not None:
+        yield f"move {shown(origin)} to {shown(change.path)} ({_what(after)})", True
+        return
     yield f"{_verb(before, after)} {shown(change.path)}{_facts(before, after)}", True
     if before.content == after.content and before.kind is after.kind:
         return

@@ -82,15 +82,27 @@ class FilesCopy(FilesDelete):
         source, to = (shown(self.roots.resolve(text(args, name))) for name in ("path", "to"))
         return f"{self.verb} {source} to {to}"
 
+    def amounts_to(self, call: Call) -> Sequence[tuple[str, Mapping[str, JsonValue]]]:
+        """What comes is written, and each file that it comes from was read."""
+        source, to = (said(self.roots.resolve(text(call.args, name))) for name in ("path", "to"))
+        written = super().amounts_to(call)
+        return [
+            *written,
+            *(("files.read", {"path": source + str(args["path"])[len(to) :]}) for name, args in written if name == "files.write"),
+        ]
+
     def plan(self, call: Call) -> Planned:
-        found = self.tree(call.args)
+        return Planned(changes=self.copies(call, self.tree(call.args)))
+
+    def copies(self, call: Call, found: Sequence[tuple[bytes, Node]]) -> list[Change]:
+        """What was found at `path`, at `to`."""
         to = self.roots.resolve(text(call.args, "to"))
         self._check_target(found[0], to, overwrite=flag(call.args, "overwrite"))
         copies = [
             Change(path=place, before=look(place, self.store), after=replace(node, identity=""))
             for place, node in ((to + path[len(found[0][0]) :], node) for path, node in found)
         ]
-        return Planned(changes=[*missing_folders(to, make=flag(call.args, "parents")), *copies])
+        return [*missing_folders(to, make=flag(call.args, "parents")), *copies]
 
     def _check_target(self, source: tuple[bytes, Node], to: bytes, *, overwrite: bool) -> None:
         self.roots.check_whole(to)
@@ -123,12 +135,12 @@ class FilesMove(FilesCopy):
         """What goes away here is not lost but moved; what comes is written."""
         source, to = (said(self.roots.resolve(text(call.args, name))) for name in ("path", "to"))
         found: list[tuple[str, Mapping[str, JsonValue]]] = []
-        for name, args in super().amounts_to(call):
+        for name, args in PathTool.amounts_to(self, call):
             moved = {**args, "to": str(args["path"]).replace(source, to, 1)}
             found.append(("files.move", moved) if name == "files.delete" else (name, args))
         return found
 
     def plan(self, call: Call) -> Planned:
-        copies = super().plan(call).changes
-        gone = [Change(path=path, before=node, after=ABSENT) for path, node in self.tree(call.args)]
-        return Planned(changes=[*copies, *gone])
+        found = self.tree(call.args)  # once: what is saved between two looks would go and not arrive
+        gone = [Change(path=path, before=node, after=ABSENT) for path, node in found]
+        return Planned(changes=[*self.copies(call, found), *gone])

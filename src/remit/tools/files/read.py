@@ -134,7 +134,7 @@ def below(path: bytes, roots: Roots, *, deep: bool = True, hidden: bool = True) 
         if not roots.permits(here) or (not hidden and here.rpartition(b"/")[2].startswith(b".")):
             continue
         yield here
-        if deep and _is_folder(here):
+        if deep and is_folder(here):
             todo.extend(joined(here, name) for name in reversed(names_in(here)))
 
 
@@ -150,7 +150,7 @@ def entry(path: bytes) -> dict[str, JsonValue]:
     return told
 
 
-def _is_folder(path: bytes) -> bool:
+def is_folder(path: bytes) -> bool:
     try:
         with opened(path):
             return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -12,8 +13,9 @@ from remit.domain.values import JsonValue, canonical, parse
 from remit.errors import ArgsInvalid, ToolFailed
 from remit.ports import Call, ToolSpec
 from remit.tools.args import FLAG, PATH, described, flag, number, schema, text
-from remit.tools.files.read import LookTool
-from remit.tools.files.search_worker import Search
+from remit.tools.changes.folder import explained
+from remit.tools.changes.tree import said
+from remit.tools.files.read import LookTool, below, is_folder
 
 _LIMIT: Final = 200
 
@@ -38,16 +40,26 @@ class FilesSearch(LookTool):
         ),
         effect=Effect.PURE,
         visible=("path",),
+        reads_as=("files.read",),
     )
+
+    def amounts_to(self, call: Call) -> Sequence[tuple[str, Mapping[str, JsonValue]]]:
+        """Every file it may look into is read."""
+        path, hidden = self.place(call.args), flag(call.args, "hidden")
+        with explained("list", path):
+            return [
+                ("files.read", {"path": said(found)}) for found in (path, *below(path, self.roots, hidden=hidden)) if not is_folder(found)
+            ]
 
     async def run(self, call: Call) -> JsonValue:
         """Raises ArgsInvalid for a broken expression, ToolFailed when it takes longer than `seconds`."""
-        search = self._search(call)
         request: dict[str, JsonValue] = {
             "roots": [root.hex() for root in self.roots.all],
             "private": [folder.hex() for folder in self.roots.private],
-            "path": search.path.hex(),
-            **{name: getattr(search, name) for name in ("query", "regex", "ignore_case", "hidden", "limit")},
+            "path": self.place(call.args).hex(),
+            "query": text(call.args, "query"),
+            "limit": number(call.args, "limit", _LIMIT),
+            **{name: flag(call.args, name) for name in ("regex", "ignore_case", "hidden")},
         }
         answer = parse(await _served(canonical(request), self.seconds))
         if not isinstance(answer, dict) or "failed" in answer:
@@ -55,16 +67,6 @@ class FilesSearch(LookTool):
         if "broken" in answer:
             raise ArgsInvalid(f"the expression is broken: {answer['broken']}", fix="correct it, or search for literal text")
         return answer
-
-    def _search(self, call: Call) -> Search:
-        return Search(
-            path=self.place(call.args),
-            query=text(call.args, "query"),
-            regex=flag(call.args, "regex"),
-            ignore_case=flag(call.args, "ignore_case"),
-            hidden=flag(call.args, "hidden"),
-            limit=number(call.args, "limit", _LIMIT),
-        )
 
 
 async def _served(request: str, seconds: float) -> bytes:

@@ -66,13 +66,6 @@ class FilesWrite(PathTool):
         visible=("path",),
     )
 
-    def visible(self, args: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
-        shown_to_policy = dict(super().visible(args))
-        for name in ("path", "to"):
-            if name in shown_to_policy:
-                shown_to_policy[name] = said(self.roots.resolve(text(args, name)))
-        return shown_to_policy
-
     def title(self, args: Mapping[str, JsonValue]) -> str:
         return f"{super().title(args)} ({len(_content(args))} bytes)"
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from remit.domain.values import digest
 from remit.domain.visible import shown
 from remit.errors import ToolFailed, ToolUncertain, Unavailable
 from remit.ports import Store
@@ -32,6 +33,8 @@ class Done:
     ran: Ran
     diff: Diff
     warnings: tuple[str, ...]
+    seen: str = ""
+    """Fingerprint of the workspace as the command found it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,12 +68,20 @@ class ShellBench:
                     raise ToolUncertain(f"the command ran with network, then: {error.message}", fix=error.fix) from error
                 raise
         after = await asyncio.to_thread(survey, command.workspace, self.roots.permits)
-        return Done(ran=ran, diff=diff, warnings=tuple(_warnings(command, ran, diff, (before, after))))
+        return Done(ran=ran, diff=diff, warnings=tuple(_warnings(command, ran, diff, (before, after))), seen=_fingerprint(before))
+
+    async def seen(self, command: Command) -> str:
+        """Fingerprint of the workspace now: another one than a command found means that it might do something else now."""
+        return _fingerprint(await asyncio.to_thread(self._survey, command))
 
     def _survey(self, command: Command) -> Seen:
         if not os.path.isdir(command.cwd):  # noqa: PTH112 - the path is bytes
             raise ToolFailed(f"{shown(command.cwd)} is no folder", fix="create it first, or leave cwd out")
         return survey(command.workspace, self.roots.permits)
+
+
+def _fingerprint(seen: Seen) -> str:
+    return digest("remit.workspace.1", *(part for path, identity in sorted(seen.identities.items()) for part in (path, identity)))
 
 
 async def _settled(before: Seen) -> None:

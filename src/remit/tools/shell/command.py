@@ -13,6 +13,7 @@ from remit.domain.visible import shown, visible
 from remit.errors import ArgsInvalid
 from remit.tools.args import number, schema, text
 from remit.tools.changes.roots import Roots, inside
+from remit.tools.changes.tree import said, uri
 from remit.tools.shell.output import Output
 from remit.tools.shell.process import Limits, Ran
 from remit.tools.shell.sandbox import COMMAND_BYTES
@@ -63,6 +64,19 @@ def command(args: Mapping[str, JsonValue], roots: Roots) -> Command:
     if "\0" in line or len(line.encode("utf-8", "surrogatepass")) > COMMAND_BYTES:
         raise ArgsInvalid("this command line cannot be run", fix="write a script into the workspace and run that")
     return Command(line=line, workspace=workspace, cwd=cwd, seconds=seconds)
+
+
+class InWorkspace:
+    """What every shell tool says of its arguments."""
+
+    roots: Roots
+
+    def targets(self, args: Mapping[str, JsonValue]) -> tuple[str, ...]:
+        return (uri(command(args, self.roots).workspace),)
+
+    def visible(self, args: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
+        """The folder is always there and in one form only, however it was written or left out."""
+        return {"command": text(args, "command"), "cwd": said(command(args, self.roots).cwd)}
 
 
 def title(verb: str, args: Mapping[str, JsonValue]) -> str:

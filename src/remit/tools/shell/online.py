@@ -10,18 +10,18 @@ from remit.domain.action import Effect
 from remit.domain.values import JsonValue, canonical, parse
 from remit.domain.visible import shown
 from remit.errors import ToolFailed, ToolUncertain
-from remit.ports import Call, Captured, Happened, Preview, Probed, ToolSpec, Undo
+from remit.ports import Call, Happened, Preview, Probed, ToolSpec
 from remit.tools.base import BaseTool
 from remit.tools.changes.change import apply, pack, settle, unpack
 from remit.tools.changes.change_tool import tag_of, tell, uninterrupted
-from remit.tools.changes.tree import Change, said, uri
+from remit.tools.changes.tree import Change, said
 from remit.tools.shell.bench import Done, ShellBench
-from remit.tools.shell.command import SCHEMA, command, facts, title, whole
+from remit.tools.shell.command import SCHEMA, InWorkspace, command, facts, title, whole
 
 _NAMED = 50
 
 
-class ShellOnline(BaseTool):
+class ShellOnline(InWorkspace, BaseTool):
     """The command itself is the effect. Its files are committed afterwards; where somebody else saved meanwhile, ours is kept beside.
 
     Undo cannot call back what went over the network, so there is none; the result says how to put the files back.
@@ -40,20 +40,18 @@ class ShellOnline(BaseTool):
 
     def __init__(self, bench: ShellBench) -> None:
         self._bench = bench
-
-    def targets(self, args: Mapping[str, JsonValue]) -> tuple[str, ...]:
-        return (uri(command(args, self._bench.roots).workspace),)
+        self.roots = bench.roots
 
     def title(self, args: Mapping[str, JsonValue]) -> str:
         return title("run with network", args)
 
     async def preview(self, call: Call) -> Preview:
-        wanted = command(call.args, self._bench.roots)
+        wanted = command(call.args, self.roots)
         note = "It has network access. What it sends cannot be taken back, so it runs only when approved, and no diff can be shown before."
         return Preview(text=f"{whole(wanted)}\n{note}")
 
     async def run(self, call: Call) -> JsonValue:
-        done = await self._bench.run(command(call.args, self._bench.roots), network=True)
+        done = await self._bench.run(command(call.args, self.roots), network=True)
         crashpoint("shell.ran")
         told = facts(done.ran, done.warnings)
         try:
@@ -68,11 +66,8 @@ class ShellOnline(BaseTool):
         detail = await uninterrupted(lambda: self._settle(call))
         return Probed(happened=Happened.UNKNOWN, detail=f"what it did over the network cannot be seen from here. {detail}")
 
-    def undo(self, call: Call, result: JsonValue) -> Undo | None:  # noqa: ARG002 - part of the port
-        return None
-
     def _commit(self, call: Call, done: Done) -> dict[str, JsonValue]:
-        store, roots, changes = self._bench.store, self._bench.roots, done.diff.changes
+        store, roots, changes = self._bench.store, self.roots, done.diff.changes
         packed = pack(changes, store)
         store.sync()
         noted = self._noted(call)
@@ -95,16 +90,13 @@ class ShellOnline(BaseTool):
             changes: Sequence[Change] = unpack(parse(noted.read_text(encoding="utf-8")), self._bench.store)
         except FileNotFoundError:
             return "No file was changed."
-        found = settle(changes, self._bench.roots, tag=tag_of(call))
+        found = settle(changes, self.roots, tag=tag_of(call))
         noted.unlink(missing_ok=True)
         return f"Files changed: {_some(found.done)}. Not changed: {_some((*found.untouched, *found.foreign))}."
 
     def _noted(self, call: Call) -> Path:
         """Where the list of changes stands while it is being applied, for whoever looks after a crash."""
         return self._bench.scratch / f"online-{tag_of(call)}.json"
-
-    async def capture(self, call: Call) -> Captured:
-        return Captured(data=None, touches=self.targets(call.args))
 
 
 def _some(paths: Sequence[bytes]) -> str:

@@ -15,21 +15,20 @@ from remit.errors import Unavailable
 from remit.ports import Call, Preview, ToolSpec
 from remit.tools.base import BaseTool
 from remit.tools.changes.roots import Roots
-from remit.tools.changes.tree import uri
-from remit.tools.shell.command import SCHEMA, Command, command, facts, title, whole
+from remit.tools.shell.command import SCHEMA, Command, InWorkspace, command, facts, title, whole
 from remit.tools.shell.output import Bounded, drain, shell_path
 from remit.tools.shell.process import TIMED_OUT, Ran
 from remit.tools.shell.sandbox import Missing
 
 
-class ShellPlain(BaseTool):
+class ShellPlain(InWorkspace, BaseTool):
     """Runs a command as this user, with network, anywhere: no diff before, no undo after. Declared so, policy asks for each.
 
     A timeout ends the command's process group; a process that left the group lives on.
     """
 
     def __init__(self, roots: Roots, missing: Missing, *, name: str) -> None:
-        self._roots = roots
+        self.roots = roots
         self._missing = missing
         self.spec = ToolSpec(
             name=name,
@@ -43,19 +42,16 @@ class ShellPlain(BaseTool):
             visible=("command", "cwd"),
         )
 
-    def targets(self, args: Mapping[str, JsonValue]) -> tuple[str, ...]:
-        return (uri(command(args, self._roots).workspace),)
-
     def title(self, args: Mapping[str, JsonValue]) -> str:
         return title("run WITHOUT ISOLATION OR UNDO", args)
 
     async def preview(self, call: Call) -> Preview:
         missing = f"Not isolated, because {visible(self._missing.reason)}.\nTo change that: {visible(self._missing.fix)}."
         note = "It can read and change everything that you can, and use the network. There is no diff before and no undo after."
-        return Preview(text=f"{whole(command(call.args, self._roots))}\n{note}\n{missing}")
+        return Preview(text=f"{whole(command(call.args, self.roots))}\n{note}\n{missing}")
 
     async def run(self, call: Call) -> JsonValue:
-        return facts(await _plain(command(call.args, self._roots)), ["it ran without isolation; its changes cannot be undone by remit"])
+        return facts(await _plain(command(call.args, self.roots)), ["it ran without isolation; its changes cannot be undone by remit"])
 
 
 async def _plain(wanted: Command) -> Ran:

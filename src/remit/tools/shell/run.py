@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from remit.crashpoint import crashpoint
 from remit.domain.action import Effect
-from remit.domain.values import Digest, JsonValue, canonical, parse
+from remit.domain.values import Digest, JsonValue, canonical, digest, parse
 from remit.errors import Conflict, ToolFailed
-from remit.ports import Call, Store, Tool, ToolSpec
+from remit.ports import Call, Captured, Store, Tool, ToolSpec
 from remit.tools.changes.change import Clash, pack
 from remit.tools.changes.change_tool import ChangeTool, Planned
 from remit.tools.changes.roots import Roots
-from remit.tools.changes.tree import uri
 from remit.tools.shell.bench import Done, ShellBench
-from remit.tools.shell.command import SCHEMA, Command, command, facts, names, story, title, whole
+from remit.tools.shell.command import SCHEMA, Command, InWorkspace, command, facts, names, story, title, whole
 from remit.tools.shell.online import ShellOnline
 from remit.tools.shell.plain import ShellPlain
 from remit.tools.shell.sandbox import Missing, find
@@ -39,8 +39,11 @@ def shell_tools(roots: Roots, store: Store, scratch: Path, *, visible: Sequence[
     return [ShellRun(bench), ShellOnline(bench)]
 
 
-class ShellRun(ChangeTool):
+class ShellRun(InWorkspace, ChangeTool):
     """Runs a command before it is approved, on an overlay and without network; approving commits exactly what was seen.
+
+    When anything in the workspace has changed since, the command may have read it: it is run again, and when it would do
+    something else by now, nothing is done and the person is asked again.
 
     The exit code decides nothing here: as in any shell, what a failing command wrote counts too. A command that had to be ended
     changes nothing.
@@ -53,14 +56,12 @@ class ShellRun(ChangeTool):
         effect=Effect.REVERSIBLE,
         salient=("command", "cwd"),
         visible=("command", "cwd"),
+        slow=True,
     )
 
     def __init__(self, bench: ShellBench) -> None:
         super().__init__(bench.roots, bench.store)
         self._bench = bench
-
-    def targets(self, args: Mapping[str, JsonValue]) -> tuple[str, ...]:
-        return (uri(command(args, self.roots).workspace),)
 
     def title(self, args: Mapping[str, JsonValue]) -> str:
         return title("run", args)
@@ -75,7 +76,26 @@ class ShellRun(ChangeTool):
         if done.diff.conflicts:
             raise self._conflict(wanted, done)
         head = f"{whole(wanted)}\n{story(done.ran, done.warnings)}"
-        return Planned(changes=done.diff.changes, facts=self._kept(facts(done.ran, done.warnings)), headline=head)
+        kept = {**self._kept(facts(done.ran, done.warnings)), "exit": done.ran.exit_code, "seen": done.seen}
+        return Planned(changes=done.diff.changes, facts=kept, headline=head)
+
+    def bound(self, planned: Planned) -> str:
+        return digest("remit.shell.1", super().bound(planned), str(planned.facts.get("exit")))
+
+    async def capture(self, call: Call) -> Captured:
+        """Raises Conflict when the command would do something else now than was shown."""
+        return await super().capture(call if call.staged is None else replace(call, staged=await self._fresh(call)))
+
+    async def _fresh(self, call: Call) -> JsonValue:
+        shown = self._unpacked(call.staged)
+        if await self._bench.seen(command(call.args, self.roots)) == shown.facts.get("seen"):
+            return call.staged
+        now = await self.planned(call)
+        if self.bound(now) != self.bound(shown):
+            raise Conflict(
+                "files were changed since this was shown, and the command would do something else by now", fix="look at it again"
+            )
+        return self._packed(now)
 
     def outcome(self, planned: Planned, conflicts: Sequence[Clash]) -> JsonValue:
         """Exit code and output first, then what changed."""
@@ -89,7 +109,7 @@ class ShellRun(ChangeTool):
 
     def _told(self, kept: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
         if "in" not in kept:
-            return kept
+            return {name: value for name, value in kept.items() if name not in {"exit", "seen"}}
         with self.store.open(Digest(str(kept["in"]))) as source:
             told = parse(source.read())
         return told if isinstance(told, Mapping) else {}
