@@ -104,7 +104,8 @@ class App:
         from remit.tools.shell.run import shell_tools
 
         # A run must not write the policy that judges it, so where policies are is as closed to tools as remit's own state.
-        closed = [*(root / ".remit" for root in self.places.roots), _config(), _ORGANISATION.parent]
+        files = [path for _, path in _policy_files(self.places.roots)]
+        closed = [*(path.parent for path in files), *files]
         roots = Roots(self.places.roots, (self.places.state, *closed))
         shipped = [*file_tools(roots, self.store), *shell_tools(roots, self.store, self.places.state / "scratch")]
         return {tool.spec.name: tool for tool in (*shipped, *self._more_tools)}
@@ -210,7 +211,12 @@ class App:
         """What remit needs of this machine, by trying: (what, what was seen, how to mend it or '')."""
         from remit.tools.shell.sandbox import Missing, find
 
-        sandbox = find(self.places.state / "scratch")
+        try:
+            sandbox = find(self.places.state / "scratch")
+        except OSError as error:
+            sandbox = Missing(
+                reason=f"{self.places.state} cannot be used: {error.strerror}", fix="set REMIT_HOME to a folder you may write"
+            )
         if isinstance(sandbox, Missing):
             yield "sandbox", f"{sandbox.reason}; shell commands ask for everything and cannot be undone", sandbox.fix
         else:
@@ -236,19 +242,23 @@ def _policy_sources(roots: Sequence[Path], more: Sequence[Path], origin: Origin)
 
     default = resources.files("remit.policy").joinpath("default.cedar").read_text(encoding="utf-8")
     found = [PolicySource(origin="default", name="default.cedar", text=default)]
-    usual: list[tuple[Origin, Path]] = [("organisation", _ORGANISATION), ("user", _config() / "policy.cedar")]
-    usual += [("project", root / ".remit" / "policy.cedar") for root in roots]
-    for who, path in (*usual, *((origin, path) for path in more)):
+    for who, path in (*_policy_files(roots), *((origin, path) for path in more)):
         try:
             found.append(PolicySource(origin=who, name=str(path), text=_policy_text(path)))
         except FileNotFoundError:
-            if path in more:
-                raise PolicyInvalid(f"there is no file {path}", fix="give the path of a .cedar file") from None
+            if path in more or path.is_symlink():
+                raise PolicyInvalid(f"there is no file {path}", fix="give the path of a .cedar file; a link must lead to one") from None
         except (OSError, UnicodeDecodeError) as error:
             raise PolicyInvalid(
                 f"{path} cannot be read: {error}", fix="mend or remove it; nothing runs past an unreadable policy"
             ) from None
     return found
+
+
+def _policy_files(roots: Sequence[Path]) -> list[tuple[Origin, Path]]:
+    """Where policies may be: the organisation's, the user's and the projects'."""
+    usual: list[tuple[Origin, Path]] = [("organisation", _ORGANISATION), ("user", _config() / "policy.cedar")]
+    return usual + [("project", root / ".remit" / "policy.cedar") for root in roots]
 
 
 def _policy_text(path: Path) -> str:

@@ -138,6 +138,8 @@ class ToolSpec:
     """Names of the string, integer or boolean arguments that policy may read as `context.args.NAME`."""
     reads_as: tuple[str, ...] = ()
     """For a pure tool: the tools whose calls `amounts_to` names. It is asked only when a rule on one of them looks at arguments."""
+    seconds: float = 0.0
+    """How long one run may take where that is longer than the gate waits for others."""
     slow: bool = False
     """Its capture may take long: the proposal is written down before, so that people see what is going on."""
     version: str = "1"
@@ -191,8 +193,12 @@ class Probed:
 
     happened: Happened
     again: bool = False
+    begun: bool = False
+    """With `again`: a part stands already, so that it has to be finished before anything else can be done about it."""
     result: JsonValue = None
+    """What the actor would be told if it happened; kept for a person's word that it did."""
     detail: str = ""
+    """For the person who has to decide: what was found, place by place."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -99,6 +99,8 @@ def test_arguments_can_be_edited_and_a_no_explained_at_the_prompt(remit: Program
     terminal.wait_for("approve? [y/n/edit/later]")
     wanted.write_text('{"path": "other.txt", "text": "edited"}', encoding="utf-8")
     terminal.type("edit\n")
+    terminal.wait_for("approve this instead?")
+    terminal.type("y\n")
     terminal.wait_for("done")
     assert terminal.end() == 0
     assert [path.name for path in remit.folder.iterdir()] == ["other.txt"]

@@ -8,7 +8,7 @@ from agent_world import QUICK, Says, Words, call, calls, once, world
 from claims import proves
 from remit.agent.loop import Limits
 from remit.domain.action import Action
-from remit.domain.question import Answer
+from remit.domain.question import Answer, Edit
 from remit.domain.receipt import Receipt
 from remit.domain.run import RunState
 from remit.domain.situation import Situation
@@ -59,7 +59,7 @@ def test_the_model_is_told_what_a_person_made_of_its_call(tmp_path: Path) -> Non
     with world(tmp_path, Words(ask=frozenset({"count.up"}))) as w:
         w.leg(Says(calls(call("count.up", by=5000))))
         (question,) = w.inbox.pending()
-        w.inbox.answer(question, Answer.EDIT, who="ann", args_json='{"by":5}')
+        w.inbox.answer(question, Answer.EDIT, who="ann", edit=Edit(args_json='{"by":5}'))
         model = Says(DONE)
         end = w.leg(model)
         if end.state is RunState.WAITING:  # an edit is judged, and asked, again

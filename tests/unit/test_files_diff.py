@@ -59,7 +59,7 @@ def test_binary_files_modes_links_and_folders_are_summed_up(world: World) -> Non
     """What has no lines has a size, a digest, a target or a mode."""
     text, _ = diff(world, b"\x00a", b"\x00bc")
     old, new = (world.file(data).content[:12] for data in (b"\x00a", b"\x00bc"))
-    assert text == f"change /a (2 bytes, sha256 {old} → 3 bytes, sha256 {new})"
+    assert text == f"change /a (2 bytes, sha256 {old} → 3 bytes, sha256 {new})\n  (not text)"
     file = world.file(b"x")
     link = Node(kind=NodeKind.LINK, size=1, content="b%FF")
     folder = Node(kind=NodeKind.DIR, mode=0o755)

@@ -12,11 +12,12 @@ import pytest
 
 from claims import proves
 from remit.domain.action import Action, Effect, action_id
-from remit.domain.entry import Kind
+from remit.domain.entry import Draft, Kind
 from remit.domain.outcome import Evidence, Status
-from remit.domain.question import Answer, QuestionKind
+from remit.domain.question import Answer, Edit, QuestionKind
 from remit.domain.receipt import Finished, Refused, Waiting
 from remit.domain.record import State
+from remit.domain.values import JsonValue
 from remit.errors import AlreadyRecorded, BadInput, RunBusy
 from remit.gate.gate import Limits
 from remit.gate.undo import Undoing
@@ -198,12 +199,18 @@ async def test_silence_is_an_expiry_and_neither_consent_nor_denial(world: World)
     assert world.lines() == []
 
 
+async def edit(world: World, waiting: Waiting, args: dict[str, JsonValue], *, who: str, valid_ms: int = DAY) -> None:
+    """Look at what other arguments would do, and approve that instead."""
+    _, seen = await world.gate.shown(Action.wanting(waiting.action, actor="person", tool=world.tape.name, args=args))
+    world.inbox.answer(waiting.question, Answer.EDIT, who=who, edit=Edit(args_json=json.dumps(args), seen=seen), valid_ms=valid_ms)
+
+
 @proves("gate.edits_are_judged_again")
 async def test_an_edit_is_judged_again_and_runs_as_edited(world: World) -> None:
     """The edited arguments, with their types, are what runs; the receipt says who edited (hazard 34)."""
     waiting = await world.gate.submit(world.action(amount=5000), ASKS)
     assert isinstance(waiting, Waiting)
-    world.inbox.answer(waiting.question, Answer.EDIT, who="ann", args_json='{"line": "less", "amount": 5}')
+    await edit(world, waiting, {"line": "less", "amount": 5}, who="ann")
     receipt = await world.gate.submit(world.action(amount=5000), ASKS)
     assert isinstance(receipt, Finished)
     assert json.loads(receipt.args_json) == {"line": "less", "amount": 5}
@@ -219,7 +226,7 @@ async def test_an_edit_that_does_not_fit_or_is_forbidden_does_not_run(world: Wor
         strict = world.reopened(f'@id("w") @reason("that word") {rule}')
         waiting = await strict.gate.submit(world.action(name), ASKS)
         assert isinstance(waiting, Waiting)
-        world.inbox.answer(waiting.question, Answer.EDIT, who="ann", args_json=text)
+        world.inbox.answer(waiting.question, Answer.EDIT, who="ann", edit=Edit(args_json=text))
         assert isinstance(await strict.gate.submit(world.action(name), ASKS), Refused)
     assert world.lines() == []
 
@@ -477,10 +484,46 @@ async def test_an_edit_that_is_taken_up_too_late_is_asked_about_again(world: Wor
     """Whoever edits approves exactly that, for as long as any approval counts."""
     waiting = await world.gate.submit(world.action(), ASKS)
     assert isinstance(waiting, Waiting)
-    world.inbox.answer(waiting.question, Answer.EDIT, who="ann", args_json='{"line": "other"}', valid_ms=1000)
+    await edit(world, waiting, {"line": "other"}, who="ann", valid_ms=1000)
     world.clock.at += 2000
     again = await world.gate.submit(world.action(), ASKS)
     assert isinstance(again, Waiting)
+    assert world.lines() == []
+
+
+@proves("gate.edits_are_one_persons")
+async def test_a_second_edit_does_not_run_on_the_first_editors_yes(world: World) -> None:
+    """Whose arguments run is who wrote them: an edit of what was edited already is refused, and changes nothing in the journal."""
+    waiting = await world.gate.submit(world.action(amount=5), ASKS)
+    assert isinstance(waiting, Waiting)
+    await edit(world, waiting, {"line": "four"}, who="ann")
+    with pytest.raises(AlreadyRecorded, match="ann has edited"):
+        await edit(world, waiting, {"line": "5000 to mallory"}, who="mallory")
+    late = Draft(
+        run=RUN,
+        action="a",
+        kind=Kind.ANSWERED,
+        part=":1@mallory",  # written at the same moment by another process
+        at=world.clock.now(),
+        body={"answer": "edit", "digest": "", "until": world.clock.now() + DAY, "args": {"line": "5000 to mallory"}},
+    )
+    world.journal.append([late], durable=True).result()
+    receipt = await world.gate.submit(world.action(amount=5), ASKS)
+    assert isinstance(receipt, Finished)
+    assert receipt.edited_by == "ann"
+    assert world.lines()[0].endswith("four")
+
+
+@proves("gate.edits_are_one_persons")
+async def test_an_edit_counts_for_what_the_editor_was_shown(world: World) -> None:
+    """When the edited call would do something else by the time it is taken up, the editor is asked like anybody."""
+    waiting = await world.gate.submit(world.action(), ASKS)
+    assert isinstance(waiting, Waiting)
+    await edit(world, waiting, {"line": "other"}, who="ann")
+    world.tape.binding = "the world moved"
+    again = await world.gate.submit(world.action(), ASKS)
+    assert isinstance(again, Waiting)
+    assert "edited by ann" in again.question.why
     assert world.lines() == []
 
 

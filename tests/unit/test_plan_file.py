@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from claims import proves
@@ -130,7 +132,7 @@ def test_references_keep_types_and_say_what_is_missing() -> None:
 def test_checks_hold_exactly_when_they_are_true(test: str, at: str, value: JsonValue, *, holds: bool) -> None:
     """Every test of a check decides both ways; a failed one says what was seen."""
     seen: JsonValue = {"n": 3, "t": "hello", "l": [1, 2]}
-    why = trouble(Check(test=test, value=value, at=at), seen)
+    why = asyncio.run(trouble(Check(test=test, value=value, at=at), seen))
     assert (not why) is holds
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final, assert_never
 
 from remit.domain.outcome import Outcome, Status
-from remit.domain.receipt import Finished, Receipt, Refused, Waiting
+from remit.domain.receipt import Finished, Refused
 from remit.domain.values import JsonValue, canonical, parse
 
 LONGEST: Final = 24_000
@@ -24,11 +24,6 @@ def observation(receipt: Finished | Refused, wanted: str) -> tuple[str, str]:
             return _refused(receipt)
         case _ as never:
             assert_never(never)
-
-
-def settled(receipt: Receipt) -> bool:
-    """Whether there is something to tell."""
-    return not isinstance(receipt, Waiting)
 
 
 def not_run(why: str, *, end: str) -> tuple[str, str]:

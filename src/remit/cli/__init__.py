@@ -10,7 +10,7 @@ from typing import Final
 import click
 
 from remit import __version__
-from remit.cli.exits import BAD_INPUT, DONE, INTERRUPTED, Terminated, exit_code_of
+from remit.cli.exits import BAD_INPUT, DONE, INTERRUPTED, Terminated
 from remit.errors import RemitError
 
 _COMMANDS: Final = {
@@ -79,7 +79,7 @@ def main() -> int:
         code = BAD_INPUT
     except RemitError as error:
         click.echo(f"remit: {error}", err=True)
-        code = exit_code_of(error)
+        code = error.exit_code
     except (KeyboardInterrupt, click.Abort):
         click.echo("remit: interrupted; `remit resume` goes on where it stopped", err=True)
         code = INTERRUPTED

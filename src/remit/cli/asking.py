@@ -10,7 +10,7 @@ import click
 from remit.app import App
 from remit.cli import show
 from remit.domain.question import Answer, Question, QuestionKind
-from remit.errors import BadInput, OutsideRoots
+from remit.errors import BadInput, ToolFailed
 
 _ANSWERS = {"y": Answer.APPROVE, "n": Answer.DENY}
 
@@ -50,12 +50,12 @@ def _approval(app: App, item: Question, *, who: str) -> str:
         from remit.cli.editing import edited
 
         try:
-            args_json = edited(app, item)
-        except (BadInput, OutsideRoots) as error:
+            edit = edited(app, item)
+        except (BadInput, ToolFailed) as error:
             click.echo(show.clean(str(error)))
             continue
-        if args_json is not None:
-            app.inbox.answer(item, Answer.EDIT, who=who, args_json=args_json)
+        if edit is not None and confirm("approve this instead?"):
+            app.inbox.answer(item, Answer.EDIT, who=who, edit=edit)
             return answer
 
 

@@ -20,11 +20,6 @@ INTERRUPTED: Final = 130
 TERMINATED: Final = 143
 
 
-def exit_code_of(error: RemitError) -> int:
-    """Every error class carries its own."""
-    return error.exit_code
-
-
 def exit_code_for(end: LegEnd) -> int:
     """How a run stands, as an exit code."""
     return {"done": DONE, "waiting": WAITING}.get(end.state, NOT_DONE)

@@ -111,16 +111,17 @@ def answer(question: str, text: str, **options: Any) -> None:
 
 def _answer(text: str, what: Answer, options: dict[str, Any], *, args_json: str = "") -> None:
     app = App(places())
+    edit = None
     try:
         found = app.inbox.find(text)
         _confirm(text, found, what, yes=options["yes"])
         if what is Answer.EDIT:
             from remit.cli.editing import merged
 
-            args_json = merged(app, found, args_json)
+            edit = merged(app, found, args_json)
         who = options["who"] or person()
-        app.inbox.answer(found, what, who=who, note=options["note"], args_json=args_json, roles=options["roles"])
-        click.echo(f"{what}: {found.id}  {show.clean(args_json or found.title, keep='')}")
+        app.inbox.answer(found, what, who=who, note=options["note"], edit=edit, roles=options["roles"])
+        click.echo(f"{what}: {found.id}  {show.clean(edit.args_json if edit else found.title, keep='')}")
         run = app.runs.load(_run_of(found))
         own = run.kind is RunKind.OWN
         roots = [Path(root) for root in run.roots]

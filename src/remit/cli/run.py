@@ -146,6 +146,8 @@ def _level(level: str | None, plan: Plan) -> Level:
 
 def _read(path: Path) -> str:
     try:
+        if path.exists() and not path.is_file():
+            raise BadInput(f"{path} is no plain file", fix="give a UTF-8 text file you may read")
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise BadInput(

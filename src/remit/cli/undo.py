@@ -6,6 +6,7 @@ import asyncio
 import re
 import sys
 import time
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -44,10 +45,14 @@ def undo(what: str | None, since: str | None, everywhere: bool, with_dependants:
     at, runs, roots = _scope(what, since, everywhere=everywhere)
     app = App(places(roots))
     try:
-        plan = app.undoing.since(at, runs=runs) if since is not None else _plan(app, what or "")
-        plan = app.undoing.with_dependants(plan) if with_dependants else plan
+
+        def planned() -> UndoPlan:
+            plan = app.undoing.since(at, runs=runs) if since is not None else _plan(app, what or "")
+            return app.undoing.with_dependants(plan) if with_dependants else plan
+
+        plan = planned()
         worth_it = asyncio.run(_show(app, plan))
-        code = _carry_out(app, plan, yes=yes) if worth_it else (DONE if not plan.cannot else NOT_DONE)
+        code = _carry_out(app, plan, planned, yes=yes) if worth_it else (DONE if not plan.cannot else NOT_DONE)
     finally:
         app.close()
     sys.exit(code)
@@ -90,10 +95,11 @@ async def _show(app: App, plan: UndoPlan) -> bool:
         click.echo(f"run {touched} is still open: it would be stopped first, and cannot go on afterwards")
     if not plan.steps and not plan.cannot:
         click.echo("there is nothing to take back")
-    return bool(plan.steps)
+    return bool(plan.steps or _open_runs(app, plan))
 
 
-def _carry_out(app: App, plan: UndoPlan, *, yes: bool) -> int:
+def _carry_out(app: App, plan: UndoPlan, again: Callable[[], UndoPlan], *, yes: bool) -> int:
+    """`again` plans anew: stopping an open run settles what was in flight, which then can be taken back, too."""
     if plan.blocked_by:
         listed = ", ".join(plan.blocked_by)
         raise Conflict(f"later actions touched the same places: {listed}", fix="take those back first, or add --with-dependants")
@@ -105,9 +111,11 @@ def _carry_out(app: App, plan: UndoPlan, *, yes: bool) -> int:
 
         if not confirm("take this back?"):
             return NOT_DONE
-    for touched in _open_runs(app, plan):
-        click.echo(f"run {touched} is stopped first")
+    stopping = _open_runs(app, plan)
+    for touched in stopping:
         asyncio.run(app.engine.stop(touched, why="taken back while it was open"))
+        click.echo(f"run {touched} was stopped")
+    plan = again() if stopping else plan
     run = app.open_undo(plan, who=person())
     end = drive(app, run.id, interactive=False, quiet=True)
     click.echo(report(run.id, end))
@@ -119,7 +127,7 @@ def _carry_out(app: App, plan: UndoPlan, *, yes: bool) -> int:
 
 
 def _open_runs(app: App, plan: UndoPlan) -> list[RunId]:
-    found = dict.fromkeys(split_id(step.of)[0] for step in plan.steps)
+    found = dict.fromkeys(split_id(action)[0] for action in (*(step.of for step in plan.steps), *(one for one, _ in plan.cannot)))
     return [run for run in found if app.runs.load(run).kind is not RunKind.OWN and app.runs.ended(run) is None]
 
 

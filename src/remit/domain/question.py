@@ -67,3 +67,13 @@ class Approval:
     args_json: str = ""
     """With `edit`: canonical JSON of the arguments to judge again."""
     roles: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit:
+    """Other arguments than the asked ones, in one person's words."""
+
+    args_json: str
+    seen: str = ""
+    """The digest of the edited call as that person was shown it (`Gate.shown`). Without it, or when the call would do something else
+    by the time it is taken up, the edit is a wish, and a person is asked about it."""

@@ -169,6 +169,8 @@ def _answer(record: Record, entry: Entry, body: Mapping[str, JsonValue]) -> None
     part, _, who = entry.part.partition("@")
     for asked in record.asked:
         if asked.question.id.endswith(part) and not asked.settled:  # an answer that came too late changes nothing
+            if asked.answered(Answer.EDIT):
+                return  # nor does one to what has been replaced: whose arguments run is who wrote them first
             edited = canonical(body["args"]) if "args" in body else ""
             asked.answers.append(
                 Approval(

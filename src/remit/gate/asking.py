@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from remit.domain.action import Action
@@ -51,7 +51,7 @@ class Asking:
             clipped=preview.clipped,
         )
 
-    def doubt(self, action: Action, record: Record, title: str) -> Question:
+    def doubt(self, action: Action, record: Record, title: str, known: str) -> Question:
         """Did it happen? Only a person who looks can say; this question never expires."""
         now = self._clock.now()
         return Question(
@@ -59,7 +59,7 @@ class Asking:
             action=action.id,
             kind=QuestionKind.IN_DOUBT,
             title=title,
-            body=f"It was started and its end is unknown.\narguments: {action.args_json}",
+            body="\n".join(part for part in ("It was started and its end is unknown.", known, f"arguments: {action.args_json}") if part),
             why="the tool cannot tell by looking whether this happened; running it again could double it",
             digest=Digest(""),
             people=1,
@@ -105,7 +105,8 @@ class Asking:
         if said is None:
             return None
         if said.answer is Answer.HAPPENED:
-            return Outcome(status=Status.SUCCEEDED, evidence=Evidence.PERSON, result={"said_by": said.who, "note": said.note})
+            result = dict(asked.staged) if isinstance(asked.staged, Mapping) else {}
+            return Outcome(status=Status.SUCCEEDED, evidence=Evidence.PERSON, result={**result, "said_by": said.who, "note": said.note})
         return Outcome(
             status=Status.FAILED, code="not_happened", evidence=Evidence.PERSON, error=f"{said.who} looked and says it did not happen"
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from remit.crashpoint import crashpoint
 from remit.domain.action import Action, Effect
@@ -20,6 +20,13 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
 
+class Doubt(NamedTuple):
+    """Nobody knows whether it happened; what is known, and what the actor is told should a person say that it did."""
+
+    why: str
+    result: JsonValue = None
+
+
 class Execution:
     """The only place that runs a tool. Every effect has one durable STARTED before it; outcomes are written lazily, in order."""
 
@@ -32,8 +39,8 @@ class Execution:
 
     async def start(
         self, action: Action, tool: Tool, call: Call, before: Sequence[Draft], people: Sequence[str], permit: Callable[[Call], None]
-    ) -> Outcome | None:
-        """Run an action that may run now. `before` is written in the transaction that starts it; None: nobody knows whether it happened.
+    ) -> Outcome | Doubt:
+        """Run an action that may run now. `before` is written in the transaction that starts it.
 
         Raises ToolFailed from `capture` and whatever `permit` raises about the captured call (nothing was started and nothing was
         written), and AlreadyRecorded when someone else has started it.
@@ -41,9 +48,9 @@ class Execution:
         if tool.effect(call.args) is Effect.PURE and not tool.spec.egress:
             permit(call)
             outcome = await self._act(tool, call)
-            await self.write(
-                [*before, self._finished(action, outcome or failed("in_doubt", "a pure call cannot be in doubt"))], durable=False
-            )
+            if isinstance(outcome, Doubt):
+                outcome = failed("uncertain", outcome.why)  # which does not matter, as it changes nothing
+            await self.write([*before, self._finished(action, outcome)], durable=False)
             return outcome
         captured = await tool.capture(call)
         call = replace(call, captured=captured.data)
@@ -57,28 +64,28 @@ class Execution:
         crashpoint("acted")
         return self.finish(action, outcome)
 
-    async def recover(self, action: Action, tool: Tool, record: Record, *, again: bool) -> Outcome | None:
-        """Settle a STARTED without FINISHED by looking at the world. None: nobody knows.
+    async def recover(self, action: Action, tool: Tool, record: Record, *, again: bool) -> Outcome | Doubt:
+        """Settle a STARTED without FINISHED by looking at the world.
 
-        With `again` what did not happen is run, where that cannot double it.
+        With `again` what did not happen is run, where that cannot double it; without, only what has begun is finished so.
         """
         call = Call(action=action.id, args=action.args, captured=(record.started or {}).get("data"))
         probed = await tool.probe(call)
         match probed.happened:
             case Happened.YES:
                 return self.finish(action, Outcome(status=Status.SUCCEEDED, result=probed.result, evidence=Evidence.PROBE))
-            case Happened.NO if probed.again and again:
+            case Happened.NO if probed.again and (again or probed.begun):
                 await self.write([self._draft(action, Kind.RESUMED, {}, part=f"+{record.resumed + 1}")], durable=True)
                 crashpoint("resumed")
                 return self.finish(action, await self._act(tool, replace(call, again=True)))
             case Happened.NO:
                 return self.finish(action, _not_happened(probed.detail))
             case Happened.UNKNOWN:
-                return None
+                return Doubt(probed.detail, probed.result)
 
-    def finish(self, action: Action, outcome: Outcome | None) -> Outcome | None:
+    def finish(self, action: Action, outcome: Outcome | Doubt) -> Outcome | Doubt:
         """Record how it ended, lazily: losing this line only means that the next leg looks at the world again."""
-        if outcome is not None:
+        if isinstance(outcome, Outcome):
             self.later([self._finished(action, outcome)])
         return outcome
 
@@ -107,8 +114,9 @@ class Execution:
             trouble, self._trouble = self._trouble, None
             raise trouble
 
-    async def _act(self, tool: Tool, call: Call) -> Outcome | None:
-        limit = asyncio.timeout(self._timeout)
+    async def _act(self, tool: Tool, call: Call) -> Outcome | Doubt:
+        seconds = max(self._timeout, tool.spec.seconds)
+        limit = asyncio.timeout(seconds)
         try:
             async with limit:
                 result = await tool.run(call)
@@ -116,27 +124,26 @@ class Execution:
         except ToolFailed as error:
             return failed(error.code, str(error))
         except TimeoutError as error:
-            why = f"no answer within {self._timeout:g} s" if limit.expired() else f"TimeoutError: {error}"
-            return await self._look(tool, call, why)
+            return await self._look(tool, call, f"no answer within {seconds:g} s" if limit.expired() else f"TimeoutError: {error}")
         except (ToolUncertain, ArgsInvalid) as error:
             return await self._look(tool, call, str(error))
         except Exception as error:  # noqa: BLE001 - a tool may raise anything; whether it acted is then a question to the world
             return await self._look(tool, call, f"{type(error).__name__}: {error}")
         return Outcome(status=Status.SUCCEEDED, result=result)
 
-    async def _look(self, tool: Tool, call: Call, why: str) -> Outcome | None:
+    async def _look(self, tool: Tool, call: Call, why: str) -> Outcome | Doubt:
         """The tool ended without saying whether it acted."""
         try:
             probed = await tool.probe(call)
-        except (RemitError, OSError):
-            return None
+        except (RemitError, OSError) as error:
+            return Doubt(f"{why}\nlooking failed, too: {error}")
         match probed.happened:
             case Happened.YES:
                 return Outcome(status=Status.SUCCEEDED, result=probed.result, evidence=Evidence.PROBE, error=why)
-            case Happened.NO:
+            case Happened.NO if not probed.begun:
                 return _not_happened(why)
-            case Happened.UNKNOWN:
-                return None
+            case _:
+                return Doubt("\n".join(part for part in (why, probed.detail) if part), probed.result)
 
     def _landed(self, future: Future[None]) -> None:
         self._later.discard(future)

@@ -21,15 +21,15 @@ from remit.domain.question import Answer, Approval, QuestionKind
 from remit.domain.receipt import Finished, Receipt, Refused, Waiting
 from remit.domain.record import Asked, Record, State, fold, outcome_body
 from remit.domain.situation import Situation
-from remit.domain.values import ActionId, JsonValue, RunId, canonical
+from remit.domain.values import ActionId, Digest, JsonValue, RunId, canonical
 from remit.errors import AlreadyRecorded, ArgsInvalid, BadInput, Conflict, OutsideRoots, RemitError, ToolFailed
 from remit.gate.asking import Asking, answered_no
-from remit.gate.execution import Execution, failed
+from remit.gate.execution import Doubt, Execution, failed
 from remit.gate.facts import to_body
 from remit.gate.holding import Holding
 from remit.gate.judgement import Given, Judgement, Wider
 from remit.policy.judge import Policy
-from remit.ports import Call, Clock, Journal, Tool
+from remit.ports import Call, Clock, Journal, Preview, Tool
 
 _UNFIT: Final = (BadInput, OutsideRoots)
 """The action cannot be judged as it is."""
@@ -98,6 +98,12 @@ class Gate:
         """What the journal knows about the action now."""
         run, name = split_id(action)
         return fold(action, self.journal.read(run, action=name))
+
+    async def shown(self, action: Action) -> tuple[Preview, Digest]:
+        """What the action would do now, and the digest that an approval of exactly that carries. Raises BadInput, ToolFailed."""
+        self._judgement.check(action.tool, action.args)
+        preview = await self.tools[action.tool].preview(Call(action=action.id, args=action.args))
+        return preview, action.digest(definition=self._judgement.definition(action.tool), binding=preview.binding)
 
     async def settle(self, action: ActionId) -> Receipt | None:
         """Find out how an action that was started ended, or ask; nothing is begun again. None when it was not started, or has an end."""
@@ -210,11 +216,10 @@ class Gate:
         try:
             if len(record.asked) >= _ROUNDS:
                 raise Conflict(f"asked {_ROUNDS} times and the world changed each time", fix="look at who else works there, then try again")
-            preview = await tool.preview(Call(action=action.id, args=action.args))
+            preview, digest = await self.shown(action)
             title = tool.title(action.args)
         except _CANNOT as error:
             return await self._fail(action, before, error)
-        digest = action.digest(definition=self._judgement.definition(action.tool), binding=preview.binding)
         twin = None if record.asked else self._asking.twin(action, digest)
         if twin is not None:
             return Waiting(action=action.id, question=twin)
@@ -276,16 +281,16 @@ class Gate:
 
     async def _approved(self, action: Action, record: Record, asked: Asked, facts: Facts, given: Given) -> Receipt:
         """Run what was approved, and only that. Raises Conflict when the world moved since the preview, and what `_run` raises."""
-        binding = asked.binding
-        if binding and asked.staged is None:
-            binding = (await self.tools[action.tool].preview(Call(action=action.id, args=action.args))).binding
-        if action.digest(definition=self._judgement.definition(action.tool), binding=binding) != asked.question.digest:
+        digest = action.digest(definition=self._judgement.definition(action.tool), binding=asked.binding)
+        if asked.binding and asked.staged is None:
+            _, digest = await self.shown(action)
+        if digest != asked.question.digest:
             raise Conflict("what would run now is not what was shown")
         call = Call(action=action.id, args=action.args, staged=asked.staged)
         return await self._run(action, record, call, [self._asking.settled(asked, "approved")], facts, given)
 
     async def _edited(self, action: Action, record: Record, asked: Asked, edit: Approval, situation: Situation) -> Receipt:
-        """A person rewrote the arguments: judged again, shown again, and the editor's word counts as one approval of exactly that."""
+        """A person rewrote the arguments: judged again, shown again; the editor's word is one approval of exactly what they were shown."""
         settled = self._asking.settled(asked, "edited")
         try:
             facts, decision = self.judge(action, replace(situation, words=f"{situation.words}\n{action.args_json}"))
@@ -293,8 +298,9 @@ class Gate:
             return await self._refuse(action, [settled], by="input", reason=str(error))
         if decision.verdict is Verdict.NEVER:
             return await self._forbid(action, [settled], facts, decision)
-        waiting = await self._ask(action, record, decision, [settled], situation, people=1)
-        if isinstance(waiting, Waiting):
+        also = f"edited by {edit.who}"
+        waiting = await self._ask(action, record, decision, [settled], situation, people=1, also=also)
+        if isinstance(waiting, Waiting) and waiting.question.digest == edit.digest:
             await self._asking.endorse(waiting.question, edit)
             return await self._after_question(action, self.record(action.id), situation)
         return waiting
@@ -310,7 +316,7 @@ class Gate:
             given.people,
             lambda captured: self._judgement.permit(action, facts, captured, given),
         )
-        return await self._doubt(action, record) if outcome is None else _done(record, outcome)
+        return await self._doubt(action, record, outcome) if isinstance(outcome, Doubt) else _done(record, outcome)
 
     async def _widened(self, action: Action, record: Record, wider: Wider, before: list[Draft], situation: Situation) -> Receipt:
         """What it amounts to is refused, or shown to a person."""
@@ -330,15 +336,17 @@ class Gate:
             )
             return _done(record, outcome)
         tool = self.tools.get(action.tool)
-        outcome = await self._execution.recover(action, tool, record, again=again) if tool is not None else None
-        return await self._doubt(action, record) if outcome is None else _done(record, outcome)
+        if tool is None:
+            return await self._doubt(action, record, Doubt(f"the tool {action.tool} is not here any more"))
+        found = await self._execution.recover(action, tool, record, again=again)
+        return await self._doubt(action, record, found) if isinstance(found, Doubt) else _done(record, found)
 
-    async def _doubt(self, action: Action, record: Record) -> Receipt:
+    async def _doubt(self, action: Action, record: Record, doubt: Doubt) -> Receipt:
         """Nobody can tell whether it happened: a person is asked, never a coin."""
         tool = self.tools.get(action.tool)
         title = tool.title(action.args) if tool is not None else f"{action.tool} {action.args_json}"
-        question = self._asking.doubt(action, record, title)
-        await self._asking.ask(question, None, [])
+        question = self._asking.doubt(action, record, title, doubt.why)
+        await self._asking.ask(question, Preview(text=question.body, staged=doubt.result), [])
         return Waiting(action=action.id, question=question)
 
     async def _forbid(self, action: Action, before: list[Draft], facts: Facts, decision: Decision, *, what: str = "") -> Refused:

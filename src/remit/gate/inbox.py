@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from remit.domain.entry import Draft, Kind
-from remit.domain.question import Answer, Question, QuestionKind
+from remit.domain.question import Answer, Edit, Question, QuestionKind
 from remit.domain.record import Record, fold, question_from
 from remit.domain.values import ActionId, JsonValue, RunId, parse
 from remit.errors import AlreadyRecorded, BadInput, NotFound
@@ -24,6 +24,8 @@ _FITTING = {
     QuestionKind.IN_DOUBT: (Answer.HAPPENED, Answer.NOT_HAPPENED),
     QuestionKind.CLARIFY: (Answer.REPLY, Answer.DENY),
 }
+
+_APPROVING = (Answer.APPROVE, Answer.EDIT)
 
 
 class Inbox:
@@ -68,11 +70,11 @@ class Inbox:
         *,
         who: str,
         note: str = "",
-        args_json: str = "",
+        edit: Edit | None = None,
         roles: Sequence[str] = (),
         valid_ms: int = APPROVAL_MS,
     ) -> None:
-        """Record one person's answer, exactly once.
+        """Record one person's answer, exactly once. `edit` goes with the answer `edit` only.
 
         Raises BadInput when it does not fit the question, AlreadyRecorded when it is closed or this person answered before.
         """
@@ -83,29 +85,20 @@ class Inbox:
             raise BadInput(f"{note!r} is not one of the answers", fix=f"answer with one of: {', '.join(question.options)}")
         who = _name(who)
         record = self.record(question)
-        if record.actor.startswith("person:") and _name(record.actor.removeprefix("person:")) == who:
+        if answer in _APPROVING and record.actor.startswith("person:") and _name(record.actor.removeprefix("person:")) == who:
             raise BadInput("nobody approves their own action", fix="another person has to answer")
         asked = next((a for a in record.asked if a.question.id == question.id), None)
         if asked is None or asked.settled:
             raise AlreadyRecorded(f"{question.id} is no longer open", fix="`remit log` shows how it ended")
+        edited = asked.answered(Answer.EDIT)
+        if edited is not None:
+            raise AlreadyRecorded(f"{edited.who} has edited {question.id}", fix="the run will ask about the edited call; answer that")
         if 0 < question.expires_at < self._clock.now():
             raise BadInput(f"{question.id} has expired", fix="the run will say so; start the step again if you still want it")
-        self._write(question, who, self._body(question, answer, note, args_json, roles, valid_ms))
-
-    def _body(
-        self, question: Question, answer: Answer, note: str, args_json: str, roles: Sequence[str], valid_ms: int
-    ) -> dict[str, JsonValue]:
         body: dict[str, JsonValue] = {"answer": str(answer), "digest": question.digest, "until": self._clock.now() + valid_ms}
-        if note:
-            body["note"] = note
-        if roles:
-            body["roles"] = sorted(roles)
-        if answer is Answer.EDIT:
-            args = parse(args_json)
-            if not isinstance(args, dict):
-                raise BadInput("the edited arguments are not a JSON object", fix='send all of them, like {"path": "a.txt", "text": "…"}')
-            body["args"] = args
-        return body
+        body |= {"note": note} if note else {}
+        body |= {"roles": sorted(roles)} if roles else {}
+        self._write(question, who, body | (_edited(edit) if answer is Answer.EDIT else {}))
 
     def _write(self, question: Question, who: str, body: dict[str, JsonValue]) -> None:
         run, _, rest = question.id.partition("/")
@@ -117,6 +110,13 @@ class Inbox:
             raise AlreadyRecorded(
                 f"{who} has answered {question.id} before", fix="an answer cannot be changed; deny the next one"
             ) from None
+
+
+def _edited(edit: Edit | None) -> dict[str, JsonValue]:
+    args = parse(edit.args_json) if edit else None
+    if edit is None or not isinstance(args, dict):
+        raise BadInput("the edited arguments are not a JSON object", fix='send all of them, like {"path": "a.txt", "text": "…"}')
+    return {"args": args, "digest": edit.seen}
 
 
 def _name(who: str) -> str:

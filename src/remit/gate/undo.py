@@ -10,6 +10,7 @@ from urllib.parse import unquote
 from remit.domain.action import Action, Level, action_id, split_id
 from remit.domain.decision import Verdict
 from remit.domain.entry import Kind
+from remit.domain.outcome import Evidence
 from remit.domain.receipt import Finished
 from remit.domain.record import Record, fold
 from remit.domain.situation import Situation
@@ -110,8 +111,8 @@ class Undoing:
         steps: list[Step] = []
         cannot: list[tuple[ActionId, str]] = []
         for record in chosen:
-            if record.outcome is not None and not record.outcome.ok:
-                continue  # it failed: there is nothing to take back
+            if record.outcome is not None and not record.outcome.ok and record.outcome.evidence is not Evidence.PERSON:
+                continue  # it failed: there is nothing to take back; but what only a person says, may have left something
             how, why = how_to_undo(self._gate.tools, record)
             if how is None:
                 cannot.append((record.id, why))

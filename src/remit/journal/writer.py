@@ -225,6 +225,8 @@ class Writer:
             self._roll_back()
             self._fail(jobs, JournalTrouble(f"{self._path}: {error!r}", fix="read the run to see whether the lines were recorded"))
             if not isinstance(error, Exception):
+                for job in jobs:  # those of others, that were to go along
+                    job.settle()
                 raise
         return True
 

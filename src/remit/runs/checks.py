@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
 from remit.domain.plan import Check, Step
 from remit.domain.values import JsonValue, canonical
 from remit.errors import PlanInvalid
+from remit.runs.matching import matching
 from remit.runs.references import look_up
 
 _MOST_TEXT = 1_000_000
@@ -24,10 +24,11 @@ def exit_code_trouble(step: Step, result: JsonValue) -> str:
     return f"exit code {code}: {' / '.join(tail)}" if tail else f"exit code {code}"
 
 
-def trouble(check: Check, seen: JsonValue) -> str:
+async def trouble(check: Check, seen: JsonValue) -> str:
     """Why the check does not hold for what was seen; empty when it holds. Raises PlanInvalid where it cannot be applied."""
     value = look_up(seen, check.at)
-    if _holds(check.test, value, check.value):
+    matches = check.test == "matches"
+    if await matching(str(check.value), str(value)[:_MOST_TEXT]) if matches else _holds(check.test, value, check.value):
         return ""
     shown = canonical(value)
     shown = shown if len(shown) <= _MOST_SHOWN else f"{shown[:_MOST_SHOWN]}…"
@@ -55,8 +56,6 @@ def _holds(test: str, value: JsonValue, wanted: JsonValue) -> bool:
             return _contains(value, wanted)
         case "lacks":
             return not _contains(value, wanted)
-        case "matches":
-            return _matches(str(wanted), value)
         case "at_least" | "at_most":
             return _compare(test, value, wanted)
         case _:
@@ -71,13 +70,6 @@ def _contains(value: JsonValue, wanted: JsonValue) -> bool:
     if isinstance(value, Sequence):
         return canonical(wanted) in {canonical(item) for item in value}
     raise PlanInvalid(f"nothing can be contained in {canonical(value)}", fix="use contains on a text, list or object")
-
-
-def _matches(pattern: str, value: JsonValue) -> bool:
-    try:
-        return re.search(pattern, str(value)[:_MOST_TEXT]) is not None
-    except re.error as error:
-        raise PlanInvalid(f"{pattern!r} is not a regular expression: {error}", fix="mend the pattern, or use contains") from None
 
 
 def _compare(test: str, value: JsonValue, wanted: JsonValue) -> bool:

@@ -134,7 +134,7 @@ def _load(text: str, name: str) -> Mapping[str, JsonValue]:
     try:
         loaded = yaml.load(text, Loader=_StrictLoader) if name.endswith((".yaml", ".yml")) else tomllib.loads(text)  # noqa: S506 - a SafeLoader
         return _table(parse(canonical(loaded)), name)
-    except (tomllib.TOMLDecodeError, yaml.YAMLError, ArgsInvalid) as error:
+    except (tomllib.TOMLDecodeError, yaml.YAMLError, ArgsInvalid, RecursionError) as error:
         raise PlanInvalid(
             f"{name} cannot be read: {' '.join(str(error).split())}", fix="mend the place named; plans are TOML, or YAML in a .yaml file"
         ) from None

@@ -159,7 +159,7 @@ class PlanWorker:
                     if isinstance(looked, Ended):
                         return looked
                     seen = looked.result
-                why = trouble(check, seen)
+                why = await trouble(check, seen)
             except PlanInvalid as error:
                 why = str(error)
             if why:

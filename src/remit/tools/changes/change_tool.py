@@ -20,7 +20,7 @@ from remit.tools.changes.change import Applied, Clash, Settled, apply, clean, di
 from remit.tools.changes.manifest import binding, touches
 from remit.tools.changes.roots import Roots
 from remit.tools.changes.snapshot import look
-from remit.tools.changes.tree import Change, NodeKind, said
+from remit.tools.changes.tree import Change, NodeKind, judged, said
 
 PREVIEW_LIMIT: Final = 200_000
 """Characters of a preview; beyond, it says that it is clipped."""
@@ -86,7 +86,7 @@ class ChangeTool(BaseTool):
     def amounts_to(self, call: Call) -> Sequence[tuple[str, Mapping[str, JsonValue]]]:
         """One write, mkdir or delete per path that changes: a rule on files holds whichever tool touches them."""
         return [
-            (_AMOUNTS.get(change.after.kind, "files.write"), {"path": said(change.path)})
+            (_AMOUNTS.get(change.after.kind, "files.write"), {"path": judged(change.path)})
             for change in self._unpacked(call.captured).changes
         ]
 
@@ -101,14 +101,16 @@ class ChangeTool(BaseTool):
             return await super().probe(call)
         planned = self._unpacked(call.captured)
         found = await uninterrupted(lambda: self._settled(call, planned.changes))
-        detail = _listed(
-            [Clash(path, "was changed by somebody else, or nobody can tell", None) for path in found.foreign] + [*found.asides]
-        )
+        return self.judged_by(planned, found)
+
+    def judged_by(self, planned: Planned, found: Settled) -> Probed:
+        """What follows from how every path stands."""
+        detail, result = _standing(found), self.outcome(planned, ())
         if found.foreign:
-            return Probed(happened=Happened.UNKNOWN, detail=detail)
+            return Probed(happened=Happened.UNKNOWN, result=result, detail=detail)
         if found.untouched:
-            return Probed(happened=Happened.NO, again=True, detail=detail)
-        return Probed(happened=Happened.YES, result=self.outcome(planned, ()), detail=detail)
+            return Probed(happened=Happened.NO, again=True, begun=bool(found.done), result=result, detail=detail)
+        return Probed(happened=Happened.YES, result=result, detail=detail)
 
     def undo(self, call: Call, result: JsonValue) -> Undo | None:
         """Put everything back that this call changed."""
@@ -214,6 +216,22 @@ def conflicting(result: JsonValue) -> set[str]:
     found = result.get("conflicts", []) if isinstance(result, Mapping) else []
     items = found if isinstance(found, Sequence) else []
     return {str(item.get("path")) for item in items if isinstance(item, Mapping)}
+
+
+def _standing(found: Settled) -> str:
+    """How every path stands, for a person who has to decide."""
+    parts = [
+        (found.done, "as it was to become"),
+        (found.untouched, "as before"),
+        (found.foreign, "something else: somebody has changed it since, or nobody can tell"),
+    ]
+    lines = [f"{_some(paths)}: {said_of}" for paths, said_of in parts if paths]
+    return "\n".join([*lines, *([f"kept beside: {_listed(found.asides)}"] if found.asides else [])])
+
+
+def _some(paths: Sequence[bytes]) -> str:
+    more = f" and {len(paths) - NAMED} more" if len(paths) > NAMED else ""
+    return ", ".join(map(shown, paths[:NAMED])) + more
 
 
 def _listed(conflicts: Sequence[Clash]) -> str:

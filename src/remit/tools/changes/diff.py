@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 from urllib.parse import unquote_to_bytes
@@ -12,8 +13,12 @@ from remit.domain.visible import shown, visible
 from remit.ports import Store
 from remit.tools.changes.tree import Change, Node, NodeKind
 
-_TEXT_MAX: Final = 256 * 1024
+_TEXT_MAX: Final = 16 * 1024 * 1024
 """Bytes up to which a file is compared line by line; larger ones are summed up."""
+_MIDDLE_MAX: Final = 4000
+"""Lines between what both versions begin and end with, up to which they are compared: the cost grows with their square."""
+_AROUND: Final = 3
+_HUNK: Final = re.compile(r"([-+])(\d+)")
 _LINE_MAX: Final = 2000
 
 
@@ -60,10 +65,26 @@ def _change(change: Change, store: Store, origin: bytes | None) -> Iterator[tupl
         return
     old, new = _lines(before, store), _lines(after, store)
     if old is None or new is None:
+        big = max(before.size, after.size) > _TEXT_MAX
+        yield "  (too large to be compared line by line)" if big else "  (not text)", not big
         return
-    for line in difflib.unified_diff(old, new, "before", "after", lineterm=""):
+    for line, whole in _compared(old, new):
         text = visible(line)
-        yield f"  {text[:_LINE_MAX]}" + ("…" if len(text) > _LINE_MAX else ""), len(text) <= _LINE_MAX
+        yield f"  {text[:_LINE_MAX]}" + ("…" if len(text) > _LINE_MAX else ""), whole and len(text) <= _LINE_MAX
+
+
+def _compared(old: list[str], new: list[str]) -> Iterator[tuple[str, bool]]:
+    """A unified diff of what is not the same at both ends, and whether that is all."""
+    shortest = min(len(old), len(new))
+    head = next((at for at in range(shortest) if old[at] != new[at]), shortest)
+    tail = next((at for at in range(shortest - head) if old[-1 - at] != new[-1 - at]), shortest - head)
+    first = max(0, head - _AROUND)
+    one, two = (lines[first : len(lines) - max(0, tail - _AROUND)] for lines in (old, new))
+    if max(len(one), len(two)) > _MIDDLE_MAX:
+        yield f"(lines {head + 1} to {len(old) - tail} become {len(new) - tail - head} others: too many to be compared)", False
+        return
+    for line in difflib.unified_diff(one, two, "before", "after", lineterm="", n=_AROUND):
+        yield _HUNK.sub(lambda found: f"{found[1]}{int(found[2]) + first}", line) if line.startswith("@@ ") else line, True
 
 
 def _verb(before: Node, after: Node) -> str:

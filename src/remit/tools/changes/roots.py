@@ -17,6 +17,8 @@ from remit.domain.visible import shown
 from remit.errors import ArgsInvalid, OutsideRoots
 from remit.tools.changes.folder import explained, joined
 
+_STEPS: Final = 4096
+"""Components of one path, those of its links included: links may lead in circles."""
 _KERNEL: Final = (b"/proc", b"/sys", b"/dev")
 
 
@@ -27,11 +29,7 @@ class Roots:
         if not roots:
             raise ArgsInvalid("no folder is allowed", fix="name at least one root")
         self._roots = tuple(os.path.realpath(os.fsencode(root)) for root in roots)
-        # Where a private folder is a link, the link itself is as private as what it leads to.
-        named = [os.fsencode(folder) for folder in private]
-        real = [os.path.realpath(folder) for folder in named]
-        links = [joined(os.path.realpath(parent), name) for parent, name in map(os.path.split, named)]
-        self._private = tuple(dict.fromkeys([*real, *links]))
+        self._private = tuple(dict.fromkeys(place for path in private for place in _ways_to(os.fsencode(path.absolute()))))
 
     @property
     def all(self) -> tuple[bytes, ...]:
@@ -87,6 +85,29 @@ class Roots:
         except OutsideRoots:
             return False
         return True
+
+
+def _ways_to(path: bytes) -> list[bytes]:
+    """The place itself and every link on the way to it: whoever changes one of these changes what stands there."""
+    at, links = b"/", []
+    todo = path.split(b"/")
+    for _ in range(_STEPS):
+        if not todo:
+            break
+        name, *todo = todo
+        here = joined(at, name)
+        if name in {b"", b"."}:
+            continue
+        if name == b"..":
+            at = os.path.dirname(at)  # noqa: PTH120 - the path is bytes
+        elif os.path.islink(here):  # noqa: PTH114
+            links.append(here)
+            target = os.readlink(here)  # noqa: PTH115
+            at = b"/" if target.startswith(b"/") else at
+            todo = [*target.split(b"/"), *todo]
+        else:
+            at = here
+    return [at, *links]
 
 
 def inside(path: bytes, folder: bytes) -> bool:

@@ -1,7 +1,8 @@
 """What stands at a place of the file system right now, exactly enough to put it back.
 
-Recorded: kind, permission bits, owner, time of change, content digest, `user.*` attributes, link target. Not recorded: POSIX ACLs,
-security labels, holes in sparse files, and which names are hard links of one inode (each is a file of its own after a restore).
+Recorded: kind, permission bits, owner, time of change, content digest, `user.*` attributes, link target, a file's access list.
+Not recorded: folders' access lists, capabilities and security labels, holes in sparse files, and which names are hard links of
+one inode (each is a file of its own after a restore).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from remit.ports import Store
 from remit.tools.changes.folder import GONE, explained, joined, opened, place
 from remit.tools.changes.tree import ABSENT, Node, NodeKind
 
+ACL: Final = "system.posix_acl_access"
 _TRIES: Final = 5
 _READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 """Never through a link; and never hanging when a FIFO takes the file's place between stat and open."""
@@ -114,7 +116,7 @@ def _file(folder: int, name: bytes, found: os.stat_result, store: Store | None) 
     with os.fdopen(handle, "rb") as source:
         first = os.fstat(handle)
         content = store.put_from(source) if store is not None else hashlib.file_digest(source, "sha256").hexdigest()
-        xattrs = _xattrs(handle)
+        xattrs, acl = _xattrs(handle), _acl(handle)
         last = os.fstat(handle)
     changed = len({identity(found), identity(first), identity(last)}) > 1
     return Node(
@@ -126,6 +128,7 @@ def _file(folder: int, name: bytes, found: os.stat_result, store: Store | None) 
         xattrs=xattrs,
         identity="" if changed else identity(last),
         owner=_owner(last),
+        acl=acl,
     )
 
 
@@ -171,6 +174,13 @@ def _xattrs(handle: int) -> tuple[tuple[str, str], ...]:
         if error.errno in {errno.EOPNOTSUPP, errno.EACCES}:
             return ()
         raise
+
+
+def _acl(handle: int) -> str:
+    try:
+        return os.getxattr(handle, ACL).hex()
+    except OSError:  # none, or a file system without
+        return ""
 
 
 def _owner(found: os.stat_result) -> str:

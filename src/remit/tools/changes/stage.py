@@ -13,7 +13,7 @@ from remit.domain.values import Digest
 from remit.errors import ToolFailed
 from remit.ports import Store
 from remit.tools.changes.folder import rename_new
-from remit.tools.changes.snapshot import identity, names_at
+from remit.tools.changes.snapshot import ACL, identity, names_at
 from remit.tools.changes.tree import Node, NodeKind
 
 PREFIX: Final = b".~remit-"
@@ -115,7 +115,7 @@ def _make(folder: int, part: bytes, node: Node, store: Store, *, sync: bool) -> 
 def _make_file(folder: int, part: bytes, node: Node, store: Store, *, sync: bool) -> None:
     handle = os.open(part, _NEW, 0o600, dir_fd=folder)
     try:
-        with store.open(_digest(node)) as source:
+        with store.open(Digest(node.content)) as source:
             _copy(source, handle)
         _dress(handle, node, node.mode)
         if sync:
@@ -140,6 +140,9 @@ def _dress(handle: int, node: Node, mode: int) -> None:
     _set_xattrs(handle, node)
     if stat.S_IMODE(os.fstat(handle).st_mode) != mode:  # after chown, which clears the set-user bits
         os.chmod(handle, mode)
+    if node.acl:
+        with suppress(OSError):  # where the file system has none, the mode is all there is
+            os.setxattr(handle, ACL, bytes.fromhex(node.acl))
     if node.mtime_ns and node.kind is NodeKind.FILE and found.st_mtime_ns != node.mtime_ns:
         os.utime(handle, ns=(found.st_atime_ns, node.mtime_ns))
 
@@ -169,7 +172,3 @@ def _adjust_link(folder: int, name: bytes, node: Node) -> None:
 def _owner(node: Node, found: os.stat_result) -> tuple[int, int]:
     uid, colon, gid = node.owner.partition(":")
     return (int(uid), int(gid)) if colon else (found.st_uid, found.st_gid)
-
-
-def _digest(node: Node) -> Digest:
-    return Digest(node.content)

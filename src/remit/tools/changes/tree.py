@@ -42,6 +42,8 @@ class Node:
     """Device, inode, size, mtime and ctime as one text: equal means nobody has touched it since we looked."""
     owner: str = ""
     """`UID:GID`, restored where the system lets us; '' leaves whoever creates it. Does not count for `same`."""
+    acl: str = ""
+    """A file's POSIX access list as hex, restored likewise; '' leaves what the folder gives. Does not count for `same`."""
 
     def same(self, other: Node) -> bool:
         """Same kind, permissions, content and attributes; times do not count."""
@@ -64,7 +66,7 @@ class Node:
         return short
 
     def _fields(self) -> tuple[tuple[str, int | str], ...]:
-        texts = (("c", self.content), ("i", self.identity), ("o", self.owner))
+        texts = (("c", self.content), ("i", self.identity), ("o", self.owner), ("l", self.acl))
         return (("m", self.mode), ("t", self.mtime_ns), ("s", self.size), *texts)
 
     @classmethod
@@ -81,6 +83,7 @@ class Node:
             xattrs=tuple((str(p[0]), str(p[1])) for p in pairs if isinstance(p, Sequence)) if isinstance(pairs, Sequence) else (),
             identity=str(value.get("i", "")),
             owner=str(value.get("o", "")),
+            acl=str(value.get("l", "")),
         )
 
 
@@ -120,6 +123,11 @@ def said(path: bytes) -> str:
         return path.decode("utf-8")
     except UnicodeDecodeError:
         return uri(path)
+
+
+def judged(path: bytes) -> str:
+    """A path as policy sees it, in one form only: absolute, with a backslash, x and two digits for each byte that is no UTF-8."""
+    return path.decode("utf-8", "backslashreplace")
 
 
 def _int(value: JsonValue) -> int:

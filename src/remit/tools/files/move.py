@@ -15,7 +15,7 @@ from remit.tools.args import FLAG, PATH, described, flag, schema, text
 from remit.tools.changes.change_tool import Planned
 from remit.tools.changes.roots import inside
 from remit.tools.changes.snapshot import look, walk
-from remit.tools.changes.tree import ABSENT, Change, Node, NodeKind, said, uri
+from remit.tools.changes.tree import ABSENT, Change, Node, NodeKind, judged, uri
 from remit.tools.files.write import PathTool, missing_folders
 
 _TWO_PATHS: Final = schema(
@@ -84,7 +84,7 @@ class FilesCopy(FilesDelete):
 
     def amounts_to(self, call: Call) -> Sequence[tuple[str, Mapping[str, JsonValue]]]:
         """What comes is written, and each file that it comes from was read."""
-        source, to = (said(self.roots.resolve(text(call.args, name))) for name in ("path", "to"))
+        source, to = (judged(self.roots.resolve(text(call.args, name))) for name in ("path", "to"))
         written = super().amounts_to(call)
         return [
             *written,
@@ -133,7 +133,7 @@ class FilesMove(FilesCopy):
 
     def amounts_to(self, call: Call) -> Sequence[tuple[str, Mapping[str, JsonValue]]]:
         """What goes away here is not lost but moved; what comes is written."""
-        source, to = (said(self.roots.resolve(text(call.args, name))) for name in ("path", "to"))
+        source, to = (judged(self.roots.resolve(text(call.args, name))) for name in ("path", "to"))
         found: list[tuple[str, Mapping[str, JsonValue]]] = []
         for name, args in PathTool.amounts_to(self, call):
             moved = {**args, "to": str(args["path"]).replace(source, to, 1)}

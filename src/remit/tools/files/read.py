@@ -20,7 +20,7 @@ from remit.tools.changes.change_tool import uninterrupted
 from remit.tools.changes.folder import GONE, explained, joined, opened, place
 from remit.tools.changes.roots import Roots
 from remit.tools.changes.snapshot import names_in
-from remit.tools.changes.tree import said, uri
+from remit.tools.changes.tree import judged, said, uri
 
 _ENTRIES: Final = 1000
 _BYTES: Final = 64 * 1024
@@ -41,7 +41,7 @@ class LookTool(BaseTool):
         return (uri(self.place(args)),)
 
     def visible(self, args: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
-        return {**super().visible(args), "path": said(self.place(args))}
+        return {**super().visible(args), "path": judged(self.place(args))}
 
     def title(self, args: Mapping[str, JsonValue]) -> str:
         return f"{self.verb} {shown(self.place(args))}"

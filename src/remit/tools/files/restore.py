@@ -12,14 +12,14 @@ from remit.domain.action import Effect
 from remit.domain.values import JsonValue
 from remit.domain.visible import shown
 from remit.errors import Unavailable
-from remit.ports import Call, ToolSpec
+from remit.ports import Call, Happened, Probed, ToolSpec
 from remit.tools.args import schema
 from remit.tools.changes.change import Applied, Clash, diff_text, pack, set_aside, unpack
 from remit.tools.changes.change_tool import NAMED, Planned, PlanTool, conflicting, tag_of, tell
 from remit.tools.changes.folder import explained, joined
 from remit.tools.changes.manifest import touches
 from remit.tools.changes.roots import inside
-from remit.tools.changes.settle import Standing, beside, standing
+from remit.tools.changes.settle import Settled, Standing, beside, standing
 from remit.tools.changes.snapshot import look, names_in
 from remit.tools.changes.swap import FILLED, SAVED
 from remit.tools.changes.tree import Change, NodeKind, said
@@ -90,6 +90,12 @@ class FilesRestore(PlanTool):
                 planned.append(replace(change, before=now))
         facts: dict[str, JsonValue] = {"against": pack(conflicts, self.store)} if conflicts else {}
         return Planned(changes=planned, facts=facts, headline=self._headline(conflicts))
+
+    def judged_by(self, planned: Planned, found: Settled) -> Probed:
+        """What somebody else has changed is a conflict here and spared, so restoring can always go on."""
+        if not found.foreign and not planned.facts:
+            return super().judged_by(planned, found)
+        return Probed(happened=Happened.NO, again=True, begun=bool(found.done))
 
     def apply(self, call: Call, planned: Planned) -> Applied:
         """Restore, and keep the old versions of what was in conflict from the start beside it."""

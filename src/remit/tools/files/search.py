@@ -14,7 +14,7 @@ from remit.errors import ArgsInvalid, ToolFailed
 from remit.ports import Call, ToolSpec
 from remit.tools.args import FLAG, PATH, described, flag, number, schema, text
 from remit.tools.changes.folder import explained
-from remit.tools.changes.tree import said
+from remit.tools.changes.tree import judged
 from remit.tools.files.read import LookTool, below, is_folder
 
 _LIMIT: Final = 200
@@ -48,7 +48,7 @@ class FilesSearch(LookTool):
         path, hidden = self.place(call.args), flag(call.args, "hidden")
         with explained("list", path):
             return [
-                ("files.read", {"path": said(found)}) for found in (path, *below(path, self.roots, hidden=hidden)) if not is_folder(found)
+                ("files.read", {"path": judged(found)}) for found in (path, *below(path, self.roots, hidden=hidden)) if not is_folder(found)
             ]
 
     async def run(self, call: Call) -> JsonValue:

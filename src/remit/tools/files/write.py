@@ -16,7 +16,7 @@ from remit.tools.args import FLAG, PATH, described, flag, number, schema, text
 from remit.tools.changes.change_tool import Planned, PlanTool
 from remit.tools.changes.folder import parent_of
 from remit.tools.changes.snapshot import look
-from remit.tools.changes.tree import Change, Node, NodeKind, said, uri
+from remit.tools.changes.tree import Change, Node, NodeKind, judged, uri
 
 _FILE_MODE: Final = 0o644
 _DIR_MODE: Final = 0o755
@@ -36,7 +36,7 @@ class PathTool(PlanTool):
         shown_to_policy = dict(super().visible(args))
         for name in ("path", "to"):
             if name in shown_to_policy:
-                shown_to_policy[name] = said(self.roots.resolve(text(args, name)))
+                shown_to_policy[name] = judged(self.roots.resolve(text(args, name)))
         return shown_to_policy
 
     def title(self, args: Mapping[str, JsonValue]) -> str:
@@ -155,7 +155,9 @@ class FilesMkdir(PathTool):
 def written(before: Node, content: str, size: int) -> Node:
     """A file with new content and everything else as it was, or as new files are."""
     if before.kind is NodeKind.FILE:
-        return Node(kind=NodeKind.FILE, mode=before.mode, size=size, content=content, xattrs=before.xattrs, owner=before.owner)
+        return Node(
+            kind=NodeKind.FILE, mode=before.mode, size=size, content=content, xattrs=before.xattrs, owner=before.owner, acl=before.acl
+        )
     return Node(kind=NodeKind.FILE, mode=_FILE_MODE, size=size, content=content)
 
 

@@ -13,7 +13,7 @@ from remit.domain.visible import shown, visible
 from remit.errors import ArgsInvalid
 from remit.tools.args import number, schema, text
 from remit.tools.changes.roots import Roots, inside
-from remit.tools.changes.tree import said, uri
+from remit.tools.changes.tree import judged, uri
 from remit.tools.shell.output import Output
 from remit.tools.shell.process import Limits, Ran
 from remit.tools.shell.sandbox import COMMAND_BYTES
@@ -76,7 +76,7 @@ class InWorkspace:
 
     def visible(self, args: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
         """The folder is always there and in one form only, however it was written or left out."""
-        return {"command": text(args, "command"), "cwd": said(command(args, self.roots).cwd)}
+        return {"command": text(args, "command"), "cwd": judged(command(args, self.roots).cwd)}
 
 
 def title(verb: str, args: Mapping[str, JsonValue]) -> str:

@@ -15,7 +15,7 @@ from remit.errors import Unavailable
 from remit.ports import Call, Preview, ToolSpec
 from remit.tools.base import BaseTool
 from remit.tools.changes.roots import Roots
-from remit.tools.shell.command import SCHEMA, Command, InWorkspace, command, facts, title, whole
+from remit.tools.shell.command import SCHEMA, SECONDS_MAX, Command, InWorkspace, command, facts, title, whole
 from remit.tools.shell.output import Bounded, drain, shell_path
 from remit.tools.shell.process import TIMED_OUT, Ran
 from remit.tools.shell.sandbox import Missing
@@ -40,6 +40,8 @@ class ShellPlain(InWorkspace, BaseTool):
             sandboxed=False,
             salient=("command", "cwd"),
             visible=("command", "cwd"),
+            seconds=SECONDS_MAX + 60,
+            slow=True,
         )
 
     def title(self, args: Mapping[str, JsonValue]) -> str:
