@@ -26,12 +26,12 @@ from typing import Any, cast
 from fault_tools import PostSend
 
 from remit.app import App, places
-from remit.domain.action import Action, Level, action_id
+from remit.domain.action import Action, Level
 from remit.domain.plan import Plan, Step, Way
 from remit.domain.question import Answer
 from remit.domain.run import RunState
 from remit.domain.situation import Situation
-from remit.domain.values import QuestionId, RunId
+from remit.domain.values import QuestionId, RunId, action_id
 from remit.errors import AlreadyRecorded, RunBusy
 from remit.gate.gate import Gate
 from remit.ports import Call, Captured, Journal

@@ -10,12 +10,12 @@ from functools import cached_property
 from pathlib import Path
 
 from remit.app import App, places
-from remit.domain.action import Action, Effect, Level, action_id
+from remit.domain.action import Action, Effect, Level
 from remit.domain.plan import Plan, Step, Way
 from remit.domain.receipt import Finished
 from remit.domain.run import Run
 from remit.domain.situation import Situation
-from remit.domain.values import JsonValue, RunId
+from remit.domain.values import JsonValue, RunId, action_id
 from remit.ports import Call, Captured, Happened, Probed, Tool, ToolSpec
 from remit.tools.base import BaseTool
 

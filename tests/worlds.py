@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-from remit.domain.action import Action, Effect, Level, action_id
+from remit.domain.action import Action, Effect, Level
 from remit.domain.situation import Situation
-from remit.domain.values import JsonValue, RunId
+from remit.domain.values import JsonValue, RunId, action_id
 from remit.errors import ToolFailed, ToolUncertain
 from remit.gate.gate import Gate, Limits
 from remit.gate.inbox import Inbox

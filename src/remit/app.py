@@ -10,11 +10,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from remit.domain.action import Level
 from remit.errors import BadInput, JournalTrouble, PolicyInvalid
 from remit.places import Places
 
 if TYPE_CHECKING:
+    from remit.domain.action import Level
     from remit.domain.plan import Plan
     from remit.domain.run import LegEnd, Run, RunKind
     from remit.domain.values import RunId
@@ -176,6 +176,7 @@ class App:
 
     def open_undo(self, plan: UndoPlan, *, who: str) -> Run:
         """Write down an undo; like every run it is carried out leg by leg and survives a crash."""
+        from remit.domain.action import Level
         from remit.domain.run import RunKind
 
         goal = "undo " + ", ".join(step.of for step in plan.steps)

@@ -305,9 +305,9 @@ OWN = """
 import asyncio, sys
 from pathlib import Path
 from remit.app import App, places
-from remit.domain.action import Action, Level, action_id
+from remit.domain.action import Action, Level
 from remit.domain.situation import Situation
-from remit.domain.values import RunId
+from remit.domain.values import RunId, action_id
 
 app = App(places([Path.cwd()]))
 for name, tool, level in (("c1.0", "files.write", Level.CONSULTANT), ("c1.1", "files.delete", Level.OPERATOR)):

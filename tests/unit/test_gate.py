@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from claims import proves
-from remit.domain.action import Action, Effect, action_id
+from remit.domain.action import Action, Effect
 from remit.domain.entry import Draft, Kind
 from remit.domain.outcome import Evidence, Status
 from remit.domain.question import Answer, Edit, QuestionKind
 from remit.domain.receipt import Finished, Refused, Waiting
 from remit.domain.record import State
-from remit.domain.values import JsonValue
+from remit.domain.values import JsonValue, action_id
 from remit.errors import AlreadyRecorded, BadInput, RunBusy
 from remit.gate.gate import Limits
 from remit.gate.undo import Undoing

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from claims import proves
-from remit.domain.action import Action, action_id, split_id
-from remit.domain.values import JsonValue, RunId, canonical, digest, parse
+from remit.domain.action import Action
+from remit.domain.values import JsonValue, RunId, action_id, canonical, digest, parse, split_id
 from remit.errors import ArgsInvalid
 
 JSON = st.recursive(

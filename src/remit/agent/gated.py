@@ -23,10 +23,10 @@ from remit.agent.loop import Submits
 from remit.agent.observe import observation
 from remit.agent.toolset import Toolbox
 from remit.agent.turns import foreign_parts, strict_args
-from remit.domain.action import Action, action_id
+from remit.domain.action import Action
 from remit.domain.receipt import Waiting
 from remit.domain.situation import Situation
-from remit.domain.values import RunId
+from remit.domain.values import RunId, action_id
 from remit.errors import BadInput
 from remit.ports import ToolSpec
 

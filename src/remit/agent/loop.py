@@ -31,12 +31,12 @@ from remit.agent.talk import Talk, Told, response_body, seen_body
 from remit.agent.toolset import Toolbox
 from remit.agent.turns import Turn, Wanted, foreign_parts, own_response
 from remit.crashpoint import crashpoint
-from remit.domain.action import Action, action_id
+from remit.domain.action import Action
 from remit.domain.entry import Draft, Kind
 from remit.domain.receipt import Receipt, Waiting
 from remit.domain.run import LegEnd, Run, RunState
 from remit.domain.situation import Situation
-from remit.domain.values import JsonValue, QuestionId, digest
+from remit.domain.values import JsonValue, QuestionId, action_id, digest
 from remit.errors import AlreadyRecorded, ContextFull
 from remit.gate.execution import written
 from remit.ports import Clock, Journal, ToolSpec

@@ -9,10 +9,10 @@ import click
 
 from remit.app import App, places
 from remit.cli import show
-from remit.domain.action import Action, Level, split_id
+from remit.domain.action import Action, Level
 from remit.domain.question import Edit, Question
 from remit.domain.situation import Situation
-from remit.domain.values import canonical, parse
+from remit.domain.values import canonical, parse, split_id
 from remit.errors import BadInput
 
 

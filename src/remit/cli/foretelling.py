@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from remit.app import App
 from remit.cli import show
-from remit.domain.action import Action, Level, action_id
+from remit.domain.action import Action, Level
 from remit.domain.plan import Plan, Step, Way
 from remit.domain.situation import Situation
-from remit.domain.values import RunId, canonical
+from remit.domain.values import RunId, action_id, canonical
 from remit.errors import BadInput, ToolFailed
 from remit.policy.explaining import spoken
 from remit.runs.references import named_in, resolve

@@ -13,15 +13,13 @@ import click
 from remit.app import App, places
 from remit.cli import show
 from remit.cli.person import person
-from remit.domain.action import split_id
 from remit.domain.entry import Kind
 from remit.domain.question import Answer, Question, QuestionKind
-from remit.domain.run import RunKind
-from remit.domain.values import RunId
+from remit.domain.values import RunId, split_id
 from remit.errors import BadInput
 
 if TYPE_CHECKING:
-    from remit.domain.run import LegEnd
+    from remit.domain.run import LegEnd, Run
 
 
 @click.command()
@@ -122,15 +120,11 @@ def _answer(text: str, what: Answer, options: dict[str, Any], *, args_json: str 
         who = options["who"] or person()
         app.inbox.answer(found, what, who=who, note=options["note"], edit=edit, roles=options["roles"])
         click.echo(f"{what}: {found.id}  {show.clean(edit.args_json if edit else found.title, keep='')}")
-        run = app.runs.load(_run_of(found))
-        own = run.kind is RunKind.OWN
-        roots = [Path(root) for root in run.roots]
+        run = None if options["no_resume"] else app.runs.load(_run_of(found))
     finally:
         app.close()
-    if own:
-        click.echo("recorded; the program that asked goes on by itself")
-    elif not options["no_resume"]:
-        sys.exit(_go_on(found, roots))
+    if run is not None:
+        sys.exit(_go_on(run))
 
 
 def _confirm(text: str, found: Question, what: Answer, *, yes: bool) -> None:
@@ -150,16 +144,20 @@ def _run_of(found: Question) -> RunId:
     return split_id(found.action)[0]
 
 
-def _go_on(found: Question, roots: list[Path]) -> int:
-    """The answer starts the next leg, here, unless another process is advancing the run."""
+def _go_on(run: Run) -> int:
+    """The answer starts the next leg, here, unless another process is advancing the run or remit does not advance it at all."""
     from remit.cli.driving import drive, report
     from remit.cli.exits import DONE, exit_code_for
+    from remit.domain.run import RunKind
     from remit.errors import RunBusy
 
-    app = App(places(roots))
+    if run.kind is RunKind.OWN:
+        click.echo("recorded; the program that asked goes on by itself")
+        return DONE
+    app = App(places([Path(root) for root in run.roots]))
     try:
-        end: LegEnd = drive(app, _run_of(found), interactive=False)
-        click.echo(report(_run_of(found), end))
+        end: LegEnd = drive(app, run.id, interactive=False)
+        click.echo(report(run.id, end))
         return exit_code_for(end)
     except RunBusy:
         click.echo("recorded; the process that runs it goes on by itself")

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import click
 
 from remit.app import App, places
-from remit.domain.action import Action, Level, action_id
+from remit.domain.action import Action, Level
 from remit.domain.situation import Situation
-from remit.domain.values import RunId, parse
+from remit.domain.values import RunId, action_id, parse
 from remit.errors import BadInput, NotFound, ToolFailed
 
 if TYPE_CHECKING:

@@ -19,10 +19,9 @@ from remit.cli.driving import drive, report
 from remit.cli.exits import CONFLICT, DONE, NOT_DONE, WAITING
 from remit.cli.person import person
 from remit.cli.runs import find_run
-from remit.domain.action import split_id
 from remit.domain.entry import Kind
 from remit.domain.run import RunKind, RunState
-from remit.domain.values import ActionId, RunId
+from remit.domain.values import ActionId, RunId, split_id
 from remit.errors import BadInput, Conflict
 from remit.gate.undo import UndoPlan
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 
-from remit.domain.values import ActionId, Digest, JsonValue, RunId, canonical, digest, parse, thaw
+from remit.domain.values import ActionId, Digest, JsonValue, RunId, canonical, digest, parse, split_id, thaw
 from remit.errors import ArgsInvalid
 
 
@@ -76,16 +76,3 @@ class Action:
     def digest(self, *, definition: str, binding: str) -> Digest:
         """What an approval is bound to: tool and its definition, exact arguments, and what the preview showed."""
         return digest("remit.approval.1", self.tool, definition, self.args_json, binding)
-
-
-def action_id(run: RunId, name: str) -> ActionId:
-    """Join the two parts of an action's id."""
-    return ActionId(f"{run}/{name}")
-
-
-def split_id(value: str) -> tuple[RunId, str]:
-    """Split an action's id into run and name. Raises ArgsInvalid for anything else."""
-    run, slash, name = value.partition("/")
-    if not (run and slash and name):
-        raise ArgsInvalid(f"{value!r} is not an action id", fix="ids look like RUN/NAME; `remit log` shows them")
-    return RunId(run), name

@@ -54,6 +54,19 @@ def digest(*parts: str | bytes) -> Digest:
     return Digest(hasher.hexdigest())
 
 
+def action_id(run: RunId, name: str) -> ActionId:
+    """Join the two parts of an action's id."""
+    return ActionId(f"{run}/{name}")
+
+
+def split_id(value: str) -> tuple[RunId, str]:
+    """Split an action's id into run and name. Raises ArgsInvalid for anything else."""
+    run, slash, name = value.partition("/")
+    if not (run and slash and name):
+        raise ArgsInvalid(f"{value!r} is not an action id", fix="ids look like RUN/NAME; `remit log` shows them")
+    return RunId(run), name
+
+
 def _unique(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
     found: dict[str, JsonValue] = {}
     for key, value in pairs:

@@ -13,19 +13,19 @@ from dataclasses import dataclass, replace
 from typing import Final
 from weakref import WeakValueDictionary
 
-from remit.domain.action import Action, split_id
+from remit.domain.action import Action
 from remit.domain.decision import Decision, Facts, Verdict
 from remit.domain.entry import Draft, Kind
 from remit.domain.outcome import Outcome
 from remit.domain.question import Answer, Approval, QuestionKind
 from remit.domain.receipt import Finished, Receipt, Refused, Waiting
-from remit.domain.record import Asked, Record, State, fold, outcome_body
+from remit.domain.record import Asked, Record, State, fold
 from remit.domain.situation import Situation
-from remit.domain.values import ActionId, Digest, JsonValue, RunId, canonical
-from remit.errors import AlreadyRecorded, ArgsInvalid, BadInput, Conflict, OutsideRoots, RemitError, ToolFailed
+from remit.domain.values import ActionId, Digest, JsonValue, RunId, canonical, split_id
+from remit.errors import AlreadyRecorded, ArgsInvalid, BadInput, Conflict, OutsideRoots, ToolFailed
 from remit.gate.asking import Asking, answered_no
+from remit.gate.ending import Ending
 from remit.gate.execution import Doubt, Execution, failed
-from remit.gate.facts import to_body
 from remit.gate.holding import Holding
 from remit.gate.judgement import Given, Judgement, Wider
 from remit.policy.judge import Policy
@@ -67,6 +67,7 @@ class Gate:
         self._clock = clock
         self._judgement = Judgement(self.tools, policy, roots)
         self._execution = Execution(journal, clock, timeout=self.limits.tool_seconds)
+        self._ending = Ending(self._execution, self._judgement, clock)
         self._asking = Asking(journal, clock, question_ms=self.limits.question_ms)
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._holding = Holding(journal)
@@ -180,12 +181,12 @@ class Gate:
         try:
             facts, decision = self.judge(action, situation)
         except _UNFIT as error:
-            return await self._refuse(action, self._proposal(action, record, None, None), by="input", reason=str(error))
-        before = self._proposal(action, record, facts, decision)
+            return await self._ending.refuse(action, self._ending.proposal(action, record, None, None), by="input", reason=str(error))
+        before = self._ending.proposal(action, record, facts, decision)
         given = Given.ordered(situation)
         match decision.verdict:
             case Verdict.NEVER:
-                return await self._forbid(action, before, facts, decision)
+                return await self._ending.forbid(action, before, facts, decision)
             case Verdict.ASK if not self._judgement.covers(facts, given):
                 return await self._ask(action, record, decision, before, situation)
             case Verdict.ASK | Verdict.ALONE:
@@ -198,7 +199,7 @@ class Gate:
                 except Wider as wider:
                     return await self._widened(action, record, wider, before, situation)
                 except _CANNOT as error:
-                    return await self._fail(action, before, error)
+                    return await self._ending.fail(action, before, error)
 
     async def _ask(
         self,
@@ -219,7 +220,7 @@ class Gate:
             preview, digest = await self.shown(action)
             title = tool.title(action.args)
         except _CANNOT as error:
-            return await self._fail(action, before, error)
+            return await self._ending.fail(action, before, error)
         twin = None if record.asked else self._asking.twin(action, digest)
         if twin is not None:
             return Waiting(action=action.id, question=twin)
@@ -243,16 +244,16 @@ class Gate:
         no = answered_no(asked, self._clock.now())
         if no is not None:
             settled = self._asking.settled(asked, no.by)
-            return await self._refuse(action, [settled], by=no.by, reason=no.reason)
+            return await self._ending.refuse(action, [settled], by=no.by, reason=no.reason)
         edit = asked.answered(Answer.EDIT)
         if edit is not None:
             return await self._edited(action, record, asked, edit, situation)
         try:
             facts, decision = self.judge(action, situation)
         except _UNFIT as error:
-            return await self._refuse(action, [self._asking.settled(asked, "input")], by="input", reason=str(error))
+            return await self._ending.refuse(action, [self._asking.settled(asked, "input")], by="input", reason=str(error))
         if decision.verdict is Verdict.NEVER:
-            return await self._forbid(action, [self._asking.settled(asked, "policy")], facts, decision)
+            return await self._ending.forbid(action, [self._asking.settled(asked, "policy")], facts, decision)
         if decision.people > asked.question.people:
             return await self._ask(action, record, decision, [self._asking.settled(asked, "stricter policy")], situation)
         return await self._count(action, record, asked, facts, decision, situation)
@@ -277,7 +278,7 @@ class Gate:
                 action, record, decision, stale, situation, people=asked.question.people, also=f"asked again: {moved.message}"
             )
         except _CANNOT as error:
-            return await self._fail(action, [self._asking.settled(asked, "approved")], error)
+            return await self._ending.fail(action, [self._asking.settled(asked, "approved")], error)
 
     async def _approved(self, action: Action, record: Record, asked: Asked, facts: Facts, given: Given) -> Receipt:
         """Run what was approved, and only that. Raises Conflict when the world moved since the preview, and what `_run` raises."""
@@ -295,9 +296,9 @@ class Gate:
         try:
             facts, decision = self.judge(action, replace(situation, words=f"{situation.words}\n{action.args_json}"))
         except _UNFIT as error:
-            return await self._refuse(action, [settled], by="input", reason=str(error))
+            return await self._ending.refuse(action, [settled], by="input", reason=str(error))
         if decision.verdict is Verdict.NEVER:
-            return await self._forbid(action, [settled], facts, decision)
+            return await self._ending.forbid(action, [settled], facts, decision)
         also = f"edited by {edit.who}"
         waiting = await self._ask(action, record, decision, [settled], situation, people=1, also=also)
         if isinstance(waiting, Waiting) and waiting.question.digest == edit.digest:
@@ -321,7 +322,7 @@ class Gate:
     async def _widened(self, action: Action, record: Record, wider: Wider, before: list[Draft], situation: Situation) -> Receipt:
         """What it amounts to is refused, or shown to a person."""
         if wider.decision.verdict is Verdict.NEVER:
-            return await self._forbid(action, before, wider.facts, wider.decision, what=f"it would be {wider.what}")
+            return await self._ending.forbid(action, before, wider.facts, wider.decision, what=f"it would be {wider.what}")
         return await self._ask(action, record, wider.decision, before, situation, also=f"it would be {wider.what}")
 
     async def _settle(self, action: Action, record: Record, *, again: bool = True) -> Receipt:
@@ -331,9 +332,7 @@ class Gate:
             outcome = self._asking.verdict_of(asked)
             if outcome is None:
                 return Waiting(action=action.id, question=asked.question)
-            await self._execution.write(
-                [self._asking.settled(asked, "answered"), self._draft(action, Kind.FINISHED, outcome_body(outcome))], durable=False
-            )
+            await self._execution.write([self._asking.settled(asked, "answered"), self._ending.finished(action, outcome)], durable=False)
             return _done(record, outcome)
         tool = self.tools.get(action.tool)
         if tool is None:
@@ -348,41 +347,6 @@ class Gate:
         question = self._asking.doubt(action, record, title, doubt.why)
         await self._asking.ask(question, Preview(text=question.body, staged=doubt.result), [])
         return Waiting(action=action.id, question=question)
-
-    async def _forbid(self, action: Action, before: list[Draft], facts: Facts, decision: Decision, *, what: str = "") -> Refused:
-        """Policy says never: why, and what would be allowed."""
-        reason = f"{decision.explain()} ({what})" if what else decision.explain()
-        return await self._refuse(action, before, by="policy", reason=reason, instead=self._judgement.instead(facts))
-
-    async def _refuse(self, action: Action, before: list[Draft], *, by: str, reason: str, instead: str = "") -> Refused:
-        body: dict[str, JsonValue] = {"by": by, "reason": reason}
-        if instead:
-            body["instead"] = instead
-        await self._execution.write([*before, self._draft(action, Kind.REFUSED, body)], durable=False)
-        return Refused(action=action.id, by=by, reason=reason, instead=instead)
-
-    async def _fail(self, action: Action, before: list[Draft], error: RemitError) -> Finished:
-        """The tool says beforehand that it cannot: recorded without ever being started."""
-        outcome = failed(error.code, str(error))
-        await self._execution.write([*before, self._draft(action, Kind.FINISHED, outcome_body(outcome))], durable=False)
-        return Finished(action=action.id, outcome=outcome, args_json=action.args_json)
-
-    def _proposal(self, action: Action, record: Record, facts: Facts | None, decision: Decision | None) -> list[Draft]:
-        if record.proposed is not None:
-            return []
-        body: dict[str, JsonValue] = {"tool": action.tool, "args": action.args, "actor": action.actor}
-        if action.reason:
-            body["why"] = action.reason
-        if action.undoes:
-            body["undoes"] = action.undoes
-        if facts is not None:
-            body["facts"] = to_body(facts)
-        if decision is not None:
-            body["because"] = [b.policy for b in decision.because]
-        return [self._draft(action, Kind.PROPOSED, body)]
-
-    def _draft(self, action: Action, kind: Kind, body: Mapping[str, JsonValue]) -> Draft:
-        return Draft(run=action.run, action=action.name, kind=kind, at=self._clock.now(), body=body)
 
 
 def _done(record: Record, outcome: Outcome | None) -> Finished:

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote
 
-from remit.domain.action import Action, Level, action_id, split_id
+from remit.domain.action import Action, Level
 from remit.domain.decision import Verdict
 from remit.domain.entry import Kind
 from remit.domain.outcome import Evidence
 from remit.domain.receipt import Finished
 from remit.domain.record import Record, fold
 from remit.domain.situation import Situation
-from remit.domain.values import ActionId, JsonValue, RunId
+from remit.domain.values import ActionId, JsonValue, RunId, action_id, split_id
 from remit.errors import BadInput, NotFound, ToolFailed
 from remit.gate.gate import Gate
 from remit.ports import Call, Tool, Undo

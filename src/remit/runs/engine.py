@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from remit import __version__
-from remit.domain.action import Level, action_id, split_id
+from remit.domain.action import Level
 from remit.domain.entry import Draft, Kind
 from remit.domain.question import QuestionKind
 from remit.domain.receipt import Waiting
 from remit.domain.record import question_from
 from remit.domain.run import LegEnd, Run, RunKind, RunState
-from remit.domain.values import ActionId, JsonValue, RunId
+from remit.domain.values import ActionId, JsonValue, RunId, action_id, split_id
 from remit.errors import BadInput
 from remit.gate.gate import Gate
 from remit.ports import Clock, Ids, Journal

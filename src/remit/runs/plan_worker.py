@@ -11,13 +11,13 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from remit.crashpoint import crashpoint
-from remit.domain.action import Action, Effect, action_id
+from remit.domain.action import Action, Effect
 from remit.domain.outcome import Outcome
 from remit.domain.plan import Plan, Step, Way
 from remit.domain.receipt import Finished, Receipt, Refused, Waiting
 from remit.domain.run import LegEnd, Run, RunState
 from remit.domain.situation import Situation
-from remit.domain.values import JsonValue, QuestionId
+from remit.domain.values import JsonValue, QuestionId, action_id
 from remit.errors import BadInput, PlanInvalid
 from remit.gate.clarify import Reply, clarify
 from remit.gate.gate import Gate

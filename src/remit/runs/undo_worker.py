@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from remit.crashpoint import crashpoint
-from remit.domain.action import Action, action_id
+from remit.domain.action import Action
 from remit.domain.receipt import Finished, Receipt, Refused, Waiting
 from remit.domain.run import LegEnd, Run, RunState
 from remit.domain.situation import Situation
-from remit.domain.values import ActionId, JsonValue
+from remit.domain.values import ActionId, JsonValue, action_id
 from remit.gate.gate import Gate
 from remit.gate.undo import conflicts_in
 
