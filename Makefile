@@ -37,7 +37,7 @@ bench: $(VENV)/.ready
 	$(BIN)/python benchmarks/faults.py --kills 300
 
 lock:
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --group dev \
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --all-extras --group dev \
 	  --custom-compile-command "make lock" --quiet -o requirements.lock pyproject.toml
 
 clean:

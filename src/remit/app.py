@@ -14,6 +14,7 @@ from remit.errors import BadInput, JournalTrouble, PolicyInvalid
 from remit.places import Places
 
 if TYPE_CHECKING:
+    from remit.config import Config
     from remit.domain.action import Level
     from remit.domain.plan import Plan
     from remit.domain.run import LegEnd, Run, RunKind
@@ -91,6 +92,13 @@ class App:
         return DirStore(self.places.state / "store")
 
     @cached_property
+    def config(self) -> Config:
+        """Raises BadInput, naming file and key."""
+        from remit.config import load
+
+        return load(_config() / "remit.toml", os.environ)
+
+    @cached_property
     def inbox(self) -> Inbox:
         from remit.gate.inbox import Inbox
 
@@ -105,10 +113,23 @@ class App:
 
         # A run must not write the policy that judges it, so where policies are is as closed to tools as remit's own state.
         files = [path for _, path in _policy_files(self.places.roots)]
-        closed = [*(path.parent for path in files), *files]
+        closed = [*(path.parent for path in files), *files, _config() / "remit.toml", *self.config.tools]
         roots = Roots(self.places.roots, (self.places.state, *closed))
-        shipped = [*file_tools(roots, self.store), *shell_tools(roots, self.store, self.places.state / "scratch")]
+        shipped = [*file_tools(roots, self.store), *shell_tools(roots, self.store, self.places.state / "scratch"), *self._configured()]
         return {tool.spec.name: tool for tool in (*shipped, *self._more_tools)}
+
+    def _configured(self) -> list[Tool]:
+        """Tools for the person's databases, and of the person's own. Raises BadInput for what cannot be loaded."""
+        found: list[Tool] = []
+        if self.config.databases:
+            from remit.tools.sql.tools import sql_tools
+
+            found += sql_tools(self.config.databases, self.store)
+        if self.config.tools:
+            from remit.tools.loading import tools_in
+
+            found += [tool for path in self.config.tools for tool in tools_in(path)]
+        return found
 
     @cached_property
     def policy(self) -> CedarPolicy:

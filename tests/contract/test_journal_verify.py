@@ -38,7 +38,7 @@ def found(path: Path, run: str | None = None) -> list[tuple[str, int]]:
 
 def entry(column: str, value: str) -> str:
     """SQL that changes one field of entry 5."""
-    return f"UPDATE entries SET {column} = {value} WHERE run = 1 AND n = 5"  # noqa: S608 - fixed text
+    return f"UPDATE entries SET {column} = {value} WHERE run = 1 AND n = 5"
 
 
 def test_an_untouched_journal_has_no_fault(path: Path) -> None:
@@ -112,9 +112,9 @@ def test_a_removed_entry_head_or_ledger_row_is_named(path: Path, change: str, wh
 
 def swap(sql: sqlite3.Connection, column: str) -> None:
     """Exchange one column of entries 4 and 5."""
-    fourth, fifth = [row[0] for row in sql.execute(f"SELECT {column} FROM entries WHERE run = 1 AND n IN (4, 5) ORDER BY n")]  # noqa: S608 - fixed text
+    fourth, fifth = [row[0] for row in sql.execute(f"SELECT {column} FROM entries WHERE run = 1 AND n IN (4, 5) ORDER BY n")]
     for new, old in ((-1, fourth), (fourth, fifth), (fifth, -1)):
-        assert sql.execute(f"UPDATE entries SET {column} = ? WHERE run = 1 AND {column} = ?", (new, old)).rowcount == 1  # noqa: S608 - fixed text
+        assert sql.execute(f"UPDATE entries SET {column} = ? WHERE run = 1 AND {column} = ?", (new, old)).rowcount == 1
 
 
 @proves("journal.tampering")

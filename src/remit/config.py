@@ -1,0 +1,74 @@
+"""What the person configured: `remit.toml` beside their policy. A project has no such file, as it could name anything.
+
+    tools = ["/home/ann/my_tools.py"]            # Python files whose tools agents may use; see docs/tools.md
+
+    [sql.books]                                  # a database, by the name that agents use
+    url = "sqlite:////home/ann/books.db"         # or "postgresql+psycopg://ann:${BOOKS_PASSWORD}@db.example/books"
+
+`${NAME}` stands for a variable of the environment, so that the file holds no password.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from remit.errors import BadInput
+
+_VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """Everything that `remit.toml` may say."""
+
+    databases: Mapping[str, str] = field(default_factory=dict)
+    """URLs by name."""
+    tools: tuple[Path, ...] = ()
+    """Python files of the person's own tools."""
+
+
+def load(path: Path, env: Mapping[str, str]) -> Config:
+    """Read it; no file is an empty one. Raises BadInput, naming the file and the key."""
+    import tomllib  # noqa: PLC0415 - who only answers a question has no use for it
+
+    try:
+        top = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return Config()
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        raise BadInput(f"{path} cannot be read: {error}", fix="mend or remove it") from None
+    _only(top, {"sql", "tools"}, str(path))
+    tools = top.get("tools", [])
+    if not isinstance(tools, list) or not all(isinstance(one, str) and one.startswith(("/", "~")) for one in tools):
+        raise BadInput(f"{path}: tools is no list of absolute paths", fix='write tools = ["/home/ann/my_tools.py"]')
+    databases = {}
+    for name, body in _table(top.get("sql", {}), f"{path}: sql").items():
+        where = f"{path}: sql.{name}"
+        _only(_table(body, where), {"url"}, where)
+        databases[name] = _filled(body.get("url"), f"{where}.url", env)
+    return Config(databases=databases, tools=tuple(Path(one).expanduser() for one in tools))
+
+
+def _table(value: Any, where: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise BadInput(f"{where} is not a table", fix="write it as [sql.NAME] with url = …")
+    return value
+
+
+def _only(body: Mapping[str, Any], known: set[str], where: str) -> None:
+    for name in body:
+        if name not in known:
+            raise BadInput(f"{where}: {name!r} is not known here", fix=f"known are {', '.join(sorted(known))}")
+
+
+def _filled(value: Any, where: str, env: Mapping[str, str]) -> str:
+    if not isinstance(value, str) or not value:
+        raise BadInput(f"{where} is missing or not a text", fix='write url = "sqlite:///…"')
+    missing = [name for name in _VARIABLE.findall(value) if name not in env]
+    if missing:
+        raise BadInput(f"{where}: there is no variable {missing[0]}", fix=f"set {missing[0]} in the environment")
+    return _VARIABLE.sub(lambda found: env[found[1]], value)

@@ -1,0 +1,175 @@
+"""A database that remit may work in: its connections, what its tables look like, its rows exactly as they stand.
+
+The only file that knows SQLAlchemy. SQLite and PostgreSQL; whatever differs between the two is in `dialect`.
+"""
+
+from __future__ import annotations
+
+import time
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
+
+from remit.domain.values import canonical
+from remit.errors import BadInput, Conflict, ToolFailed, Unavailable
+from remit.tools.sql.dialect import Dialect, Postgres, Sqlite
+from remit.tools.sql.rows import Row
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+
+SECONDS: Final = 60
+"""How long one statement may take."""
+_TOGETHER: Final = 200
+"""Rows that are looked up with one statement."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Child:
+    """A table whose rows follow when a row they refer to goes or changes its key."""
+
+    table: str
+    columns: tuple[str, ...]
+    refers_to: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """What has to be known of a table to put its rows back."""
+
+    table: str
+    """Quoted, for statements."""
+    name: str
+    columns: tuple[str, ...]
+    """Stored ones: what the database computes from others cannot be set."""
+    key: tuple[str, ...]
+    triggers: tuple[str, ...]
+    children: tuple[Child, ...]
+
+
+class Database:
+    """Connections are made on first use, each transaction on one of its own; safe to use from any thread."""
+
+    def __init__(self, name: str, url: str) -> None:
+        """Raises BadInput for a URL of another kind of database."""
+        self.name = name
+        self._url = url
+        kind = url.partition(":")[0].partition("+")[0]
+        if kind not in {"sqlite", "postgresql"}:
+            raise BadInput(f"database {name!r}: {kind!r} is not supported", fix="use sqlite:///… or postgresql+psycopg://…")
+        self.dialect: Dialect = Sqlite() if kind == "sqlite" else Postgres()
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A transaction in which nothing can be written. Raises ToolFailed for what the database says."""
+        with self._transaction(self.dialect.read_only) as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction that is committed at the end, and rolled back by any exception. Raises ToolFailed."""
+        with self._transaction(self.dialect.read_write) as connection:
+            yield connection
+            connection.commit()
+
+    @contextmanager
+    def trying(self) -> Iterator[Connection]:
+        """A transaction that is rolled back whatever happens. Raises ToolFailed."""
+        with self._transaction(self.dialect.read_write) as connection:
+            yield connection
+
+    def execute(self, connection: Connection, sql: str, values: Sequence[object] = ()) -> Any:
+        """One statement as it stands; a `%` or `:` in it means nothing when there are no values."""
+        return connection.execution_options(no_parameters=not values).exec_driver_sql(sql, tuple(values) if values else None)
+
+    def shape(self, connection: Connection, table: str) -> Shape:
+        """Raises ToolFailed when there is no such plain table."""
+        import sqlalchemy as sa  # noqa: PLC0415 - a large library; only databases pay for it
+
+        schema, _, name = table.rpartition(".")
+        looks = sa.inspect(connection)
+        quoted = self.dialect.quoted(table)
+        if not self.execute(connection, *self.dialect.is_table(schema, name)).fetchone():
+            known = ", ".join(sorted(looks.get_table_names(schema or None))[:20])
+            raise ToolFailed(f"{self.name} has no table {table!r}", fix=f"it has {known}" if known else "it has no tables")
+        columns = looks.get_columns(name, schema or None)
+        key = tuple(looks.get_pk_constraint(name, schema or None)["constrained_columns"])
+        return Shape(
+            table=quoted,
+            name=table,
+            columns=(*(str(one["name"]) for one in columns if not one.get("computed")), *self._hidden(connection, name, columns)),
+            key=key,
+            triggers=tuple(row[0] for row in self.execute(connection, *self.dialect.triggers(quoted, name))),
+            children=tuple(self._children(connection, quoted, name, key)),
+        )
+
+    def rows(self, connection: Connection, shape: Shape, places: Sequence[Row], *, lock: bool = False) -> dict[str, Row]:
+        """The rows that have these values in some columns, whole, by the canonical text of their key."""
+        found: dict[str, Row] = {}
+        for start in range(0, len(places), _TOGETHER):
+            some = places[start : start + _TOGETHER]
+            conditions, values = [], list[object]()
+            for place in some:
+                parts = [self.dialect.equals(name, value) for name, value in place.items()]
+                conditions.append(" AND ".join(sql for sql, _ in parts))
+                values += [value for _, bound in parts for value in bound]
+            columns = ", ".join(self.dialect.exact(name) for name in shape.columns)
+            where = " OR ".join(f"({condition})" for condition in conditions)
+            sql = f"SELECT {columns} FROM {shape.table} WHERE {where}{self.dialect.for_update if lock else ''}"  # noqa: S608 - quoted names
+            for row in self.execute(connection, sql, values):
+                exact = dict(zip(shape.columns, map(self.dialect.encoded, row), strict=True))
+                found[canonical({name: exact[name] for name in shape.key})] = exact
+        return found
+
+    @cached_property
+    def _engine(self) -> Engine:
+        try:
+            import sqlalchemy as sa  # noqa: PLC0415 - a large library; only databases pay for it
+
+            # A file may be replaced by another of its name, which a connection that is kept would not notice.
+            pool = {"poolclass": sa.NullPool} if self.dialect.is_file else {"pool_pre_ping": True}
+            engine = sa.create_engine(self._url, **pool, **self.dialect.options)
+        except ImportError as error:
+            raise Unavailable(f"a library for databases is missing: {error.name}", fix="pip install 'remit[sql]'") from None
+        weakref.finalize(self, engine.dispose)  # what the pool holds is closed with us
+        sa.event.listen(engine, "connect", lambda raw, _, prepare=self.dialect.prepare: prepare(raw))
+        return engine
+
+    @contextmanager
+    def _transaction(self, first: Callable[[int], Sequence[str]]) -> Iterator[Connection]:
+        import sqlalchemy as sa  # noqa: PLC0415 - loaded with the engine
+
+        engine = self._engine
+        try:
+            with engine.connect() as connection:
+                raw = connection.connection.dbapi_connection
+                self.dialect.limit(raw, time.monotonic() + SECONDS)
+                for sql in first(SECONDS):
+                    connection.exec_driver_sql(sql)
+                try:
+                    yield connection
+                finally:
+                    self.dialect.unlimit(raw)
+        except sa.exc.IntegrityError as error:
+            raise Conflict(f"{self.name}: {_said(error)}", fix="look at the rows that it collides with") from error
+        except sa.exc.DBAPIError as error:
+            raise ToolFailed(f"{self.name}: {_said(error)}") from error
+
+    def _hidden(self, connection: Connection, name: str, columns: Sequence[Any]) -> list[str]:
+        """Columns that belong to a row without being declared."""
+        names = {str(one["name"]).lower() for one in columns}
+        return [row[0] for row in self.execute(connection, *self.dialect.hidden(name)) if row[0] not in names]
+
+    def _children(self, connection: Connection, quoted: str, name: str, key: Sequence[str]) -> Iterator[Child]:
+        pairs: dict[tuple[str, str], list[tuple[str, str]]] = {}
+        for constraint, table, own, other in self.execute(connection, *self.dialect.children(quoted, name)):
+            pairs.setdefault((constraint, table), []).append((own, other or key[0]))
+        for (_, table), columns in pairs.items():
+            yield Child(table=table, columns=tuple(own for own, _ in columns), refers_to=tuple(other for _, other in columns))
+
+
+def _said(error: Any) -> str:
+    return " ".join(str(error.orig or error).split())

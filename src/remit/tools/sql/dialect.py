@@ -1,0 +1,249 @@
+"""What differs between SQLite and PostgreSQL: transactions, catalogues, and how a value is read and written exactly.
+
+SQLite's values carry their own type, so they are read as they are. PostgreSQL has many types, and its text form of each gives the
+same value back (with the settings of `prepare`), so there every value is text, and the column decides what it means.
+"""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Final
+
+from remit.domain.values import JsonValue
+
+_STEPS: Final = 10_000
+"""SQLite's instructions between looks at the clock."""
+
+
+class Dialect(ABC):
+    name: ClassVar[str]
+    for_update: ClassVar[str]
+    system_value: ClassVar[str]
+    """What lets an INSERT say the value of a column that counts by itself."""
+    is_file: ClassVar[bool]
+    options: ClassVar[Mapping[str, Any]]
+
+    def quoted(self, table: str) -> str:
+        """A name, or SCHEMA.NAME, for statements."""
+        return ".".join('"' + part.replace('"', '""') + '"' for part in table.split("."))
+
+    def column(self, name: str) -> str:
+        """A column's name for statements; a dot in it is part of it."""
+        return '"' + name.replace('"', '""') + '"'
+
+    @abstractmethod
+    def prepare(self, raw: Any) -> None:
+        """Once for each connection."""
+
+    @abstractmethod
+    def read_only(self, seconds: int) -> Sequence[str]:
+        """First in a transaction that must not write."""
+
+    @abstractmethod
+    def read_write(self, seconds: int) -> Sequence[str]:
+        """First in a transaction that may."""
+
+    @abstractmethod
+    def limit(self, raw: Any, deadline: float) -> None:
+        """End what runs past the deadline (`time.monotonic`)."""
+
+    @abstractmethod
+    def unlimit(self, raw: Any) -> None: ...
+
+    @abstractmethod
+    def is_table(self, schema: str, name: str) -> tuple[str, tuple[object, ...]]:
+        """A query that finds something when there is such a plain table."""
+
+    @abstractmethod
+    def triggers(self, quoted: str, name: str) -> tuple[str, tuple[object, ...]]:
+        """A query for the names of what a write to the table would set off."""
+
+    @abstractmethod
+    def children(self, quoted: str, name: str) -> tuple[str, tuple[object, ...]]:
+        """A query for foreign keys by which the database itself changes rows of other tables: for each pair of columns
+        the constraint, the other table, its column, and the column of this one (NULL is its only key column).
+        """
+
+    @abstractmethod
+    def hidden(self, name: str) -> tuple[str, tuple[object, ...]]:
+        """A query for columns that belong to a row without being declared."""
+
+    @abstractmethod
+    def exact(self, column: str) -> str:
+        """The expression that reads a column exactly."""
+
+    @abstractmethod
+    def encoded(self, value: object) -> JsonValue:
+        """What such an expression gave, as JSON."""
+
+    @abstractmethod
+    def bound(self, value: JsonValue) -> tuple[str, tuple[object, ...]]:
+        """The same back: an expression and its values."""
+
+    @abstractmethod
+    def equals(self, column: str, value: JsonValue) -> tuple[str, tuple[object, ...]]:
+        """A condition that an index can answer."""
+
+    @abstractmethod
+    def is_exactly(self, column: str, value: JsonValue) -> tuple[str, tuple[object, ...]]:
+        """A condition that holds for this very value, type included."""
+
+
+class Sqlite(Dialect):
+    name = "sqlite"
+    for_update = ""
+    system_value = ""
+    is_file = True
+    options: ClassVar[Mapping[str, Any]] = {"connect_args": {"check_same_thread": False, "timeout": 10}}
+
+    def prepare(self, raw: Any) -> None:
+        raw.isolation_level = None  # transactions begin where we say so
+        raw.text_factory = lambda data: data.decode("utf-8", "surrogateescape")
+        raw.execute("PRAGMA foreign_keys = ON")
+
+    def read_only(self, seconds: int) -> Sequence[str]:  # noqa: ARG002 - the progress handler sees to it
+        return ("PRAGMA query_only = ON", "BEGIN")
+
+    def read_write(self, seconds: int) -> Sequence[str]:  # noqa: ARG002 - the progress handler sees to it
+        return ("BEGIN IMMEDIATE",)
+
+    def limit(self, raw: Any, deadline: float) -> None:
+        raw.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS)
+
+    def unlimit(self, raw: Any) -> None:
+        raw.set_progress_handler(None, 0)
+        raw.execute("PRAGMA query_only = OFF")
+
+    def is_table(self, schema: str, name: str) -> tuple[str, tuple[object, ...]]:
+        master = f"{self.quoted(schema)}.sqlite_master" if schema else "sqlite_master"
+        sql = f"SELECT 1 FROM {master} WHERE type = 'table' AND name = ? COLLATE NOCASE AND sql NOT LIKE 'CREATE VIRTUAL%'"  # noqa: S608
+        return sql, (name,)
+
+    def triggers(self, quoted: str, name: str) -> tuple[str, tuple[object, ...]]:  # noqa: ARG002 - its catalogue knows names
+        return "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = ? COLLATE NOCASE", (name,)
+
+    def children(self, quoted: str, name: str) -> tuple[str, tuple[object, ...]]:  # noqa: ARG002 - its catalogue knows names
+        sql = (
+            'SELECT m.name || \' \' || f.id, m.name, f."from", f."to" FROM sqlite_master m, pragma_foreign_key_list(m.name) f'
+            " WHERE m.type = 'table' AND f.\"table\" = ? COLLATE NOCASE"
+            " AND (f.on_delete IN ('CASCADE', 'SET NULL', 'SET DEFAULT') OR f.on_update IN ('CASCADE', 'SET NULL', 'SET DEFAULT'))"
+            " ORDER BY 1, f.seq"
+        )
+        return sql, (name,)
+
+    def hidden(self, name: str) -> tuple[str, tuple[object, ...]]:
+        """`rowid`: the order in which rows come without ORDER BY. Tables without one, or whose key it is, have none to keep."""
+        sql = (
+            "SELECT 'rowid' FROM pragma_table_list(?1) WHERE NOT wr AND NOT EXISTS (SELECT 1 FROM pragma_table_info(?1)"
+            " WHERE pk = 1 AND upper(type) = 'INTEGER' AND (SELECT count(*) FROM pragma_table_info(?1) WHERE pk) = 1)"
+        )
+        return sql, (name,)
+
+    def exact(self, column: str) -> str:
+        return self.column(column)
+
+    def encoded(self, value: object) -> JsonValue:
+        match value:
+            case float():
+                return {"r": value.hex()}
+            case bytes():
+                return {"b": value.hex()}
+            case str() if not value.isascii() and any("\ud800" <= c <= "\udfff" for c in value):
+                return {"t": value.encode("utf-8", "surrogateescape").hex()}
+            case None | int() | str():
+                return value
+            case _:
+                raise TypeError(f"SQLite has no {type(value).__name__}")
+
+    def bound(self, value: JsonValue) -> tuple[str, tuple[object, ...]]:
+        if not isinstance(value, Mapping):
+            return "?", (value,)
+        kind, text = next(iter(value.items()))
+        if kind == "r":
+            return "?", (float.fromhex(str(text)),)
+        return ("CAST(? AS TEXT)" if kind == "t" else "?"), (bytes.fromhex(str(text)),)
+
+    def equals(self, column: str, value: JsonValue) -> tuple[str, tuple[object, ...]]:
+        sql, values = self.bound(value)
+        return f"{self.column(column)} IS {sql}", values
+
+    def is_exactly(self, column: str, value: JsonValue) -> tuple[str, tuple[object, ...]]:
+        sql, values = self.equals(column, value)
+        return f"{sql} AND typeof({self.column(column)}) = ?", (*values, _typeof(value))
+
+
+class Postgres(Dialect):
+    name = "postgres"
+    for_update = " FOR UPDATE"
+    system_value = " OVERRIDING SYSTEM VALUE"
+    is_file = False
+    options: ClassVar[Mapping[str, Any]] = {}
+
+    def prepare(self, raw: Any) -> None:
+        with raw.cursor() as cursor:
+            for setting in ("extra_float_digits = 1", "DateStyle = 'ISO, YMD'", "IntervalStyle = 'postgres'", "bytea_output = 'hex'"):
+                cursor.execute(f"SET {setting}")
+            cursor.execute("SET TimeZone = 'UTC'")
+        raw.commit()
+
+    def read_only(self, seconds: int) -> Sequence[str]:
+        return ("SET TRANSACTION READ ONLY", f"SET LOCAL statement_timeout = '{seconds}s'")
+
+    def read_write(self, seconds: int) -> Sequence[str]:
+        return (f"SET LOCAL statement_timeout = '{seconds}s'", f"SET LOCAL lock_timeout = '{seconds}s'")
+
+    def limit(self, raw: Any, deadline: float) -> None:
+        """The server does."""
+
+    def unlimit(self, raw: Any) -> None:
+        """Settings of a transaction end with it."""
+
+    def is_table(self, schema: str, name: str) -> tuple[str, tuple[object, ...]]:
+        quoted = self.quoted(f"{schema}.{name}" if schema else name)
+        return "SELECT 1 FROM pg_class WHERE oid = to_regclass(%s) AND relkind IN ('r', 'p')", (quoted,)
+
+    def triggers(self, quoted: str, name: str) -> tuple[str, tuple[object, ...]]:  # noqa: ARG002 - its catalogue knows oids
+        sql = (
+            "SELECT tgname FROM pg_trigger WHERE tgrelid = %s::regclass AND NOT tgisinternal"
+            " UNION ALL SELECT rulename FROM pg_rewrite WHERE ev_class = %s::regclass"
+        )
+        return sql, (quoted, quoted)
+
+    def children(self, quoted: str, name: str) -> tuple[str, tuple[object, ...]]:  # noqa: ARG002 - its catalogue knows oids
+        sql = (
+            "SELECT f.oid::text, CASE WHEN pg_table_is_visible(c.oid) THEN '' ELSE n.nspname || '.' END || c.relname, a.attname, b.attname"
+            " FROM pg_constraint f"
+            " JOIN pg_class c ON c.oid = f.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace"
+            " CROSS JOIN LATERAL unnest(f.conkey, f.confkey) WITH ORDINALITY AS k(own, other, place)"
+            " JOIN pg_attribute a ON a.attrelid = f.conrelid AND a.attnum = k.own"
+            " JOIN pg_attribute b ON b.attrelid = f.confrelid AND b.attnum = k.other"
+            " WHERE f.contype = 'f' AND f.confrelid = %s::regclass"
+            " AND (f.confdeltype IN ('c', 'n', 'd') OR f.confupdtype IN ('c', 'n', 'd')) ORDER BY 1, k.place"
+        )
+        return sql, (quoted,)
+
+    def hidden(self, name: str) -> tuple[str, tuple[object, ...]]:  # noqa: ARG002 - where a row lies there is nobody's business
+        return "SELECT 1 WHERE false", ()
+
+    def exact(self, column: str) -> str:
+        return f"{self.column(column)}::text"
+
+    def encoded(self, value: object) -> JsonValue:
+        return None if value is None else str(value)
+
+    def bound(self, value: JsonValue) -> tuple[str, tuple[object, ...]]:
+        return "%s", (value,)
+
+    def equals(self, column: str, value: JsonValue) -> tuple[str, tuple[object, ...]]:
+        return (f"{self.column(column)} IS NULL", ()) if value is None else (f"{self.column(column)} = %s", (value,))
+
+    def is_exactly(self, column: str, value: JsonValue) -> tuple[str, tuple[object, ...]]:
+        return f"{self.column(column)}::text IS NOT DISTINCT FROM %s", (value,)
+
+
+def _typeof(value: JsonValue) -> str:
+    if isinstance(value, Mapping):
+        return {"r": "real", "b": "blob", "t": "text"}[next(iter(value))]
+    return "null" if value is None else "integer" if isinstance(value, int) else "text"
