@@ -21,7 +21,7 @@ def proves(*claims: str) -> Callable[[T], T]:
 
 OPEN: Final[dict[str, str]] = {
     "autonomy.bound": "An anytime-valid bound on the error rate of what was done without asking. Not built yet.",
-    "undo.http": "ETag-safe undo, or an honest no. Not built yet.",
+    "undo.http": "ETag-safe undo. Not built yet: what is sent counts as irreversible.",
     "undo.calendar": "Events are restored byte for byte. Not built yet.",
     "undo.mail_hold": "A held mail is cancelled exactly. Not built yet.",
     "gate.first_seen": "Targets never touched before are known as such. The fact is always false so far.",
@@ -189,6 +189,13 @@ CLAIMS: Final[dict[str, str]] = {
     "gate.uncertain_is_probed": "The tool broke after its effect: the probe sees that it happened, and it is not reported as failed (hazard 12).",
     "gate.unknown_tool_is_never": "A tool nobody registered is never run, whatever the level.",
     "gate.wrong_arguments_are_refused": "Arguments that do not fit the schema never reach the tool; the refusal names what is wrong.",
+    "http.answers_are_bounded": "A large answer is cut, and says so.",
+    "http.failures_are_told_apart": "What was surely not sent is a failure; what was not answered is in doubt.",
+    "http.no_private_address": "No form of a private address is asked, neither by name nor by redirect.",
+    "http.no_rebinding": "The address that was looked at is the one that is asked.",
+    "http.once_by_key": "With a key that the service knows a request is one request, however often it is sent.",
+    "http.secrets_stay": "A service's headers go to it alone, and are shown to nobody.",
+    "http.urls_are_plain": "A URL that readers differ on is refused: odd schemes, users, numbers and letters.",
     "journal.chain": "The hash of an entry covers all its fields and the hash before it.",
     "journal.corrupt": "It is left as it is.",
     "journal.disk_full": "Each call that could not be written says so; what was written stays; freeing space is all it takes.",

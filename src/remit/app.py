@@ -125,6 +125,9 @@ class App:
             from remit.tools.sql.tools import sql_tools
 
             found += sql_tools(self.config.databases, self.store)
+        from remit.tools.http.tools import http_tools
+
+        found += http_tools(self.config.services)
         if self.config.tools:
             from remit.tools.loading import tools_in
 

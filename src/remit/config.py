@@ -5,6 +5,12 @@
     [sql.books]                                  # a database, by the name that agents use
     url = "sqlite:////home/ann/books.db"         # or "postgresql+psycopg://ann:${BOOKS_PASSWORD}@db.example/books"
 
+    [http.shop]                                  # a service, by the name that agents use
+    base = "https://api.example/v1"
+    headers = { Authorization = "Bearer ${SHOP_TOKEN}" }
+    idempotency = "Idempotency-Key"              # the header by which it knows a request again
+    private = false                              # true for one that is not on the public internet
+
 `${NAME}` stands for a variable of the environment, so that the file holds no password.
 """
 
@@ -22,11 +28,22 @@ _VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """One `[http.NAME]`."""
+
+    base: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    idempotency: str = ""
+    private: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """Everything that `remit.toml` may say."""
 
     databases: Mapping[str, str] = field(default_factory=dict)
     """URLs by name."""
+    services: Mapping[str, Service] = field(default_factory=dict)
     tools: tuple[Path, ...] = ()
     """Python files of the person's own tools."""
 
@@ -41,7 +58,7 @@ def load(path: Path, env: Mapping[str, str]) -> Config:
         return Config()
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise BadInput(f"{path} cannot be read: {error}", fix="mend or remove it") from None
-    _only(top, {"sql", "tools"}, str(path))
+    _only(top, {"http", "sql", "tools"}, str(path))
     tools = top.get("tools", [])
     if not isinstance(tools, list) or not all(isinstance(one, str) and one.startswith(("/", "~")) for one in tools):
         raise BadInput(f"{path}: tools is no list of absolute paths", fix='write tools = ["/home/ann/my_tools.py"]')
@@ -50,12 +67,25 @@ def load(path: Path, env: Mapping[str, str]) -> Config:
         where = f"{path}: sql.{name}"
         _only(_table(body, where), {"url"}, where)
         databases[name] = _filled(body.get("url"), f"{where}.url", env)
-    return Config(databases=databases, tools=tuple(Path(one).expanduser() for one in tools))
+    services = {name: _service(body, f"{path}: http.{name}", env) for name, body in _table(top.get("http", {}), f"{path}: http").items()}
+    return Config(databases=databases, services=services, tools=tuple(Path(one).expanduser() for one in tools))
+
+
+def _service(value: Any, where: str, env: Mapping[str, str]) -> Service:
+    body = _table(value, where)
+    _only(body, {"base", "headers", "idempotency", "private"}, where)
+    headers = {
+        name: _filled(one, f"{where}.headers.{name}", env) for name, one in _table(body.get("headers", {}), f"{where}.headers").items()
+    }
+    idempotency, private = body.get("idempotency", ""), body.get("private", False)
+    if not isinstance(idempotency, str) or not isinstance(private, bool):
+        raise BadInput(f"{where}: idempotency is a header's name, private is true or false", fix="write them so, or leave them out")
+    return Service(base=_filled(body.get("base"), f"{where}.base", env), headers=headers, idempotency=idempotency, private=private)
 
 
 def _table(value: Any, where: str) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise BadInput(f"{where} is not a table", fix="write it as [sql.NAME] with url = …")
+        raise BadInput(f"{where} is not a table", fix="write it as [sql.NAME] or [http.NAME], with keys of its own")
     return value
 
 
@@ -67,7 +97,7 @@ def _only(body: Mapping[str, Any], known: set[str], where: str) -> None:
 
 def _filled(value: Any, where: str, env: Mapping[str, str]) -> str:
     if not isinstance(value, str) or not value:
-        raise BadInput(f"{where} is missing or not a text", fix='write url = "sqlite:///…"')
+        raise BadInput(f"{where} is missing or not a text", fix="write it in quotes")
     missing = [name for name in _VARIABLE.findall(value) if name not in env]
     if missing:
         raise BadInput(f"{where}: there is no variable {missing[0]}", fix=f"set {missing[0]} in the environment")

@@ -12,7 +12,7 @@ from remit.domain.action import Action, Effect
 from remit.domain.entry import Done, Draft, Kind
 from remit.domain.outcome import Evidence, Outcome, Status
 from remit.domain.record import Record, outcome_body
-from remit.domain.values import JsonValue, canonical
+from remit.domain.values import JsonValue, canonical, split_id
 from remit.errors import ArgsInvalid, RemitError, ToolFailed, ToolUncertain
 from remit.ports import Call, Clock, Happened, Journal, Tool, Written
 
@@ -142,6 +142,12 @@ class Execution:
                 return Outcome(status=Status.SUCCEEDED, result=probed.result, evidence=Evidence.PROBE, error=why)
             case Happened.NO if not probed.begun:
                 return _not_happened(why)
+            case Happened.NO if probed.again and not call.again:
+                run, name = split_id(call.action)
+                await self.write(
+                    [Draft(run=run, action=name, kind=Kind.RESUMED, part="+1", at=self._clock.now(), body={"why": why})], durable=True
+                )
+                return await self._act(tool, replace(call, again=True))
             case _:
                 return Doubt("\n".join(part for part in (why, probed.detail) if part), probed.result)
 

@@ -1,0 +1,111 @@
+"""One request over a connection to an address that was looked at: the only file that knows httpx2.
+
+What is known when it fails decides what becomes of the action. Until the connection stands, nothing was sent: that surely did not
+happen. From then on nobody can tell, unless the answer came whole.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urljoin
+
+from remit.errors import ToolFailed, ToolUncertain
+from remit.tools.http.addresses import Place, addresses, read_url
+
+if TYPE_CHECKING:
+    import httpx2
+
+SECONDS: Final = 120
+"""How long a request may take in all, answer included."""
+_CONNECT_SECONDS: Final = 10
+_SILENT_SECONDS: Final = 60
+_REDIRECTS: Final = 5
+_DROPPED: Final = frozenset({"authorization", "cookie", "proxy-authorization"})
+"""Headers that do not follow a redirect to somebody else."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """One request."""
+
+    method: str
+    place: Place
+    headers: Mapping[str, str]
+    body: bytes = b""
+    private: bool = False
+    """Whether it may go to addresses that are not of the public internet."""
+    most: int = 1 << 20
+    """Bytes of the answer that are read; a longer one is cut."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What came back, and from where."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    cut: bool
+    url: str
+
+
+async def ask(wanted: Wanted) -> Answer:
+    """Send it once; follow redirects only of GET and HEAD. Raises ToolFailed (surely not sent), ToolUncertain (it may have been)."""
+    for _ in range(_REDIRECTS + 1):
+        answer = await _once(wanted)
+        to = answer.headers.get("location", "")
+        if answer.status not in {301, 302, 303, 307, 308} or not to or wanted.method not in {"GET", "HEAD"}:
+            return answer
+        wanted = _redirected(wanted, to)
+    raise ToolFailed(f"more than {_REDIRECTS} redirects from {wanted.place.origin}", fix="ask the last address itself")
+
+
+def _redirected(wanted: Wanted, to: str) -> Wanted:
+    place = read_url(urljoin(wanted.place.url, to))
+    same = place.origin == wanted.place.origin
+    headers = {name: value for name, value in wanted.headers.items() if same or name.lower() not in _DROPPED}
+    # Only the named service is trusted to be private; where it sends us is for anybody to say.
+    return Wanted(method=wanted.method, place=place, headers=headers, private=wanted.private and same, most=wanted.most)
+
+
+async def _once(wanted: Wanted) -> Answer:
+    import httpx2  # noqa: PLC0415 - a large library; only requests pay for it
+
+    address, *_ = await addresses(wanted.place, private=wanted.private)
+    url = httpx2.URL(wanted.place.url).copy_with(host=str(address))
+    headers = {"accept-encoding": "identity", "user-agent": "remit", **wanted.headers, "host": wanted.place.origin.partition("://")[2]}
+    timeout = httpx2.Timeout(_SILENT_SECONDS, connect=_CONNECT_SECONDS)
+    try:
+        async with asyncio.timeout(SECONDS), httpx2.AsyncClient(trust_env=False, timeout=timeout) as client:
+            request = client.build_request(wanted.method, url, headers=headers, content=wanted.body or None)
+            request.extensions["sni_hostname"] = wanted.place.host
+            response = await client.send(request, stream=True)
+            try:
+                body, cut = await _body(response, wanted.most)
+            finally:
+                await response.aclose()
+    except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.UnsupportedProtocol, httpx2.LocalProtocolError) as error:
+        raise ToolFailed(f"{wanted.place.origin} was not reached: {_said(error)}", fix="see whether it is up, and try again") from error
+    except (httpx2.HTTPError, TimeoutError) as error:
+        raise ToolUncertain(
+            f"{wanted.place.origin} was asked, and did not answer whole: {_said(error)}", fix="look whether it acted"
+        ) from error
+    found = {name.lower(): value for name, value in response.headers.items()}
+    return Answer(status=response.status_code, headers=found, body=body, cut=cut, url=wanted.place.url)
+
+
+async def _body(response: httpx2.Response, most: int) -> tuple[bytes, bool]:
+    """At most so many bytes, and whether there are more."""
+    found = bytearray()
+    async for chunk in response.aiter_raw():
+        found += chunk
+        if len(found) > most:
+            return bytes(found[:most]), True
+    return bytes(found), False
+
+
+def _said(error: BaseException) -> str:
+    return str(error) or type(error).__name__
