@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 from remit.domain.action import Effect
 from remit.domain.values import JsonValue, canonical
 from remit.ports import Call, Captured, Happened, Preview, Probed, ToolSpec, Undo
+
+_T = TypeVar("_T")
 
 
 class BaseTool(ABC):
@@ -54,3 +58,17 @@ class BaseTool(ABC):
 
     def joined(self, calls: Sequence[Mapping[str, JsonValue]]) -> Sequence[Mapping[str, JsonValue]]:
         return calls
+
+
+async def uninterrupted(work: Callable[[], _T]) -> _T:
+    """Run `work` in a thread and, even when cancelled, return only when it has ended: nothing happens behind the gate's back."""
+    task = asyncio.ensure_future(asyncio.to_thread(work))
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        while not task.done():
+            try:
+                await asyncio.wait([task])
+            except asyncio.CancelledError:
+                continue
+        raise

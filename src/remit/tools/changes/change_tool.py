@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import asyncio
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import ClassVar, Final, TypeVar
+from typing import ClassVar, Final
 
 from remit.domain.values import JsonValue, digest
 from remit.domain.visible import shown
 from remit.errors import ArgsInvalid, Conflict, ToolUncertain
 from remit.ports import Call, Captured, Happened, Preview, Probed, Store, Undo
-from remit.tools.base import BaseTool
+from remit.tools.base import BaseTool, uninterrupted
 from remit.tools.changes.change import Applied, Clash, Settled, apply, clean, diff_text, pack, settle, unpack
 from remit.tools.changes.manifest import binding, touches
 from remit.tools.changes.roots import Roots
@@ -26,8 +26,6 @@ PREVIEW_LIMIT: Final = 200_000
 """Characters of a preview; beyond, it says that it is clipped."""
 NAMED: Final = 50
 """Paths that a result or message names one by one."""
-_T = TypeVar("_T")
-
 _AMOUNTS: Final = {NodeKind.ABSENT: "files.delete", NodeKind.DIR: "files.mkdir"}
 
 
@@ -176,20 +174,6 @@ class PlanTool(ChangeTool):
 
     async def planned(self, call: Call) -> Planned:
         return await asyncio.to_thread(self.plan, call)
-
-
-async def uninterrupted(work: Callable[[], _T]) -> _T:
-    """Run `work` in a thread and, even when cancelled, return only when it has ended: nothing happens behind the gate's back."""
-    task = asyncio.ensure_future(asyncio.to_thread(work))
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        while not task.done():
-            try:
-                await asyncio.wait([task])
-            except asyncio.CancelledError:
-                continue
-        raise
 
 
 def tag_of(call: Call) -> str:

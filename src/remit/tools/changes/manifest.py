@@ -2,38 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
-from remit.domain.values import Digest, JsonValue, canonical, digest, parse
+from remit.domain.values import JsonValue, canonical, digest
 from remit.errors import ArgsInvalid
 from remit.ports import Store
 from remit.tools.changes.folder import parent_of
 from remit.tools.changes.tree import Change, Node, uri
+from remit.tools.kept import keep, kept
 
-_INLINE: Final = 1024
-"""Bytes up to which a list of changes stands in the journal itself."""
 _MANY: Final = 50
 """Paths beyond which their folders are named instead."""
 
 
 def pack(changes: Sequence[Change], store: Store) -> JsonValue:
-    """The list itself up to about 1 KB, else where it stands in the store."""
-    value: list[JsonValue] = [change.to_json() for change in changes]
-    text = canonical(value).encode("utf-8")
-    if len(text) <= _INLINE:
-        return value
-    return {"in": store.put(text), "n": len(changes)}
+    """The changes as the journal carries them."""
+    return keep([change.to_json() for change in changes], store)
 
 
 def unpack(value: JsonValue, store: Store) -> list[Change]:
     """What `pack` made. Raises ArgsInvalid for anything else, NotFound when the store does not have it."""
-    if isinstance(value, Mapping):
-        with store.open(Digest(str(value.get("in", "")))) as source:
-            value = parse(source.read())
-    items: Sequence[JsonValue] = [None] if isinstance(value, str) or not isinstance(value, Sequence) else value
     try:
-        return [Change.from_json(item) for item in items]
+        return [Change.from_json(item) for item in kept(value, store)]
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise ArgsInvalid(f"this is no list of changes: {error}", fix="hand over what the action recorded, unchanged") from None
 

@@ -15,8 +15,7 @@ from remit.domain.visible import shown
 from remit.errors import ToolFailed
 from remit.ports import Call, Store, ToolSpec
 from remit.tools.args import FLAG, PATH, described, flag, number, schema, text
-from remit.tools.base import BaseTool
-from remit.tools.changes.change_tool import uninterrupted
+from remit.tools.base import BaseTool, uninterrupted
 from remit.tools.changes.folder import GONE, explained, joined, opened, place
 from remit.tools.changes.roots import Roots
 from remit.tools.changes.snapshot import names_in

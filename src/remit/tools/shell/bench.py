@@ -14,7 +14,7 @@ from remit.domain.values import digest
 from remit.domain.visible import shown
 from remit.errors import ToolFailed, ToolUncertain, Unavailable
 from remit.ports import Store
-from remit.tools.changes.change_tool import uninterrupted
+from remit.tools.base import uninterrupted
 from remit.tools.changes.roots import Roots
 from remit.tools.shell.command import Command, names
 from remit.tools.shell.overlay import Diff, Seen, difference, moved, survey

@@ -11,9 +11,9 @@ from remit.domain.values import JsonValue, canonical, parse
 from remit.domain.visible import shown
 from remit.errors import ToolFailed, ToolUncertain
 from remit.ports import Call, Happened, Preview, Probed, ToolSpec
-from remit.tools.base import BaseTool
+from remit.tools.base import BaseTool, uninterrupted
 from remit.tools.changes.change import apply, pack, settle, unpack
-from remit.tools.changes.change_tool import tag_of, tell, uninterrupted
+from remit.tools.changes.change_tool import tag_of, tell
 from remit.tools.changes.tree import Change, said
 from remit.tools.shell.bench import Done, ShellBench
 from remit.tools.shell.command import SCHEMA, SECONDS_MAX, InWorkspace, command, facts, title, whole

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
-from remit.tools.changes.change_tool import uninterrupted
+from remit.tools.base import uninterrupted
 from remit.tools.shell.sandbox import Layers
 
 _PREFIX: Final = "run-"

@@ -12,10 +12,11 @@ from urllib.parse import quote
 from remit.domain.values import JsonValue
 from remit.errors import ArgsInvalid, Conflict
 from remit.ports import Call, Captured, Happened, Preview, Probed, Store, Undo
+from remit.tools.base import uninterrupted
 from remit.tools.sql.database import Database
 from remit.tools.sql.images import Clash, apply, look
 from remit.tools.sql.rows import Row, RowChange, binding, pack, same, told, unpack
-from remit.tools.sql.sql_tool import SqlTool, threaded
+from remit.tools.sql.sql_tool import SqlTool
 
 _SHOWN: Final = 200_000
 """Characters of a preview; beyond, it says that it is clipped."""
@@ -45,7 +46,7 @@ class RowTool(SqlTool):
         """Which rows the call means now, blocking. Raises ArgsInvalid, ToolFailed."""
 
     async def preview(self, call: Call) -> Preview:
-        planned = await threaded(lambda: self.plan(call))
+        planned = await uninterrupted(lambda: self.plan(call))
         shown, clipped = told(planned.changes, limit=_SHOWN)
         text_shown = "\n".join(part for part in (self.headline(call, planned), shown or "no row changes") if part)
         return Preview(text=text_shown, staged=self._packed(planned), binding=binding(planned.changes), clipped=clipped)
@@ -54,7 +55,7 @@ class RowTool(SqlTool):
         return ""
 
     async def capture(self, call: Call) -> Captured:
-        planned = await threaded(lambda: self.plan(call) if call.staged is None else self._still(call.staged))
+        planned = await uninterrupted(lambda: self.plan(call) if call.staged is None else self._still(call.staged))
         data = self._packed(planned)
         await asyncio.to_thread(self.store.sync)
         return Captured(data=data, touches=_touches(planned))
@@ -62,13 +63,13 @@ class RowTool(SqlTool):
     async def run(self, call: Call) -> JsonValue:
         """Raises Conflict with nothing changed when somebody changed a row meanwhile (unless `partial`)."""
         planned = self._unpacked(call.captured)
-        return await threaded(lambda: self._apply(planned))
+        return await uninterrupted(lambda: self._apply(planned))
 
     async def probe(self, call: Call) -> Probed:
         if call.captured is None:
             return await super().probe(call)
         planned = self._unpacked(call.captured)
-        now = await threaded(lambda: self._standing(planned))
+        now = await uninterrupted(lambda: self._standing(planned))
         done = [same(row, change.after) for row, change in zip(now, planned.changes, strict=True)]
         untouched = [same(row, change.before) for row, change in zip(now, planned.changes, strict=True)]
         result = self.outcome(planned, ())

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
-from remit.domain.values import Digest, JsonValue, canonical, digest, parse
+from remit.domain.values import JsonValue, canonical, digest
 from remit.domain.visible import visible
 from remit.errors import ArgsInvalid
 from remit.ports import Store
+from remit.tools.kept import keep, kept
 
 Row: TypeAlias = Mapping[str, JsonValue]
 """Stored columns and their exact values, as `images` reads them."""
-
-_INLINE: Final = 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,19 +59,13 @@ class RowChange:
 
 
 def pack(changes: Sequence[RowChange], store: Store) -> JsonValue:
-    """The list itself up to about 1 KB, else where it stands in the store."""
-    value: list[JsonValue] = [change.to_json() for change in changes]
-    text = canonical(value).encode("utf-8")
-    return value if len(text) <= _INLINE else {"in": store.put(text), "n": len(changes)}
+    """The changes as the journal carries them."""
+    return keep([change.to_json() for change in changes], store)
 
 
 def unpack(value: JsonValue, store: Store) -> list[RowChange]:
     """What `pack` made. Raises ArgsInvalid for anything else, NotFound when the store does not have it."""
-    if isinstance(value, Mapping):
-        with store.open(Digest(str(value.get("in", "")))) as source:
-            value = parse(source.read())
-    items: Sequence[JsonValue] = [None] if isinstance(value, str) or not isinstance(value, Sequence) else value
-    return [RowChange.from_json(item) for item in items]
+    return [RowChange.from_json(item) for item in kept(value, store)]
 
 
 def binding(changes: Sequence[RowChange]) -> str:

@@ -10,8 +10,9 @@ from remit.domain.visible import visible
 from remit.errors import ToolFailed, ToolUncertain
 from remit.ports import Call, Preview, ToolSpec
 from remit.tools.args import number, schema, text
+from remit.tools.base import uninterrupted
 from remit.tools.sql.database import SECONDS, Database
-from remit.tools.sql.sql_tool import DATABASE, SQL, SqlTool, as_json, threaded
+from remit.tools.sql.sql_tool import DATABASE, SQL, SqlTool, as_json
 from remit.tools.sql.statement import Statement, Verb
 
 _ROWS: Final = 200
@@ -40,7 +41,7 @@ class SqlQuery(SqlTool):
         if statement.verb is not Verb.READ:
             why = statement.why or f"it is {statement.verb}"
             raise ToolFailed(f"this is not a query: {why}", fix="use sql.write for one INSERT, UPDATE or DELETE, sql.run for anything else")
-        return await threaded(lambda: self._read(database, statement, number(call.args, "limit", _ROWS)))
+        return await uninterrupted(lambda: self._read(database, statement, number(call.args, "limit", _ROWS)))
 
     def _read(self, database: Database, statement: Statement, limit: int) -> JsonValue:
         with database.reading() as connection:
@@ -72,7 +73,7 @@ class SqlRun(SqlTool):
 
     async def run(self, call: Call) -> JsonValue:
         database, statement = self.database(call.args), self.statement(call.args)
-        return await threaded(lambda: self._run(database, statement))
+        return await uninterrupted(lambda: self._run(database, statement))
 
     def _run(self, database: Database, statement: Statement) -> JsonValue:
         committing = False

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
-from collections.abc import Callable, Mapping
-from typing import Final, TypeVar
+from collections.abc import Mapping
+from typing import Final
 
 from remit.domain.values import JsonValue
 from remit.domain.visible import visible
@@ -17,7 +16,6 @@ from remit.tools.sql.statement import Statement, read_statement
 
 DATABASE: Final[Mapping[str, JsonValue]] = {"type": "string", "minLength": 1, "description": "the database's name in remit's configuration"}
 SQL: Final[Mapping[str, JsonValue]] = {"type": "string", "minLength": 1, "description": "one statement"}
-_T = TypeVar("_T")
 
 
 class SqlTool(BaseTool):
@@ -39,16 +37,6 @@ class SqlTool(BaseTool):
 
     def title(self, args: Mapping[str, JsonValue]) -> str:
         return f"{self.spec.name.removeprefix('sql.')} in {text(args, 'database')}: {visible(text(args, 'sql'), keep='')}"
-
-
-async def threaded(work: Callable[[], _T]) -> _T:
-    """In a thread, and to its end even when cancelled: nothing happens behind the gate's back."""
-    task = asyncio.ensure_future(asyncio.to_thread(work))
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait([task])
-        raise
 
 
 def as_json(value: object) -> JsonValue:
