@@ -119,7 +119,7 @@ class Play:
         """Undo the whole run, and verify the journal, by the commands that anybody would use."""
         undo = self._remit("undo", self._run, "--yes")
         self.story.undo_code = undo.returncode
-        self.screen.line("", undo.stdout.strip().rpartition("\n")[2].strip())
+        self.screen.line("", next((line.strip() for line in undo.stdout.splitlines() if "taken back" in line), ""))
         self.story.after_undo = seal(self.scene.root)
         verify = self._remit("log", "--verify")
         self.story.verify_code = verify.returncode
