@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from remit.domain.values import canonical
-from remit.errors import BadInput, Conflict, ToolFailed, Unavailable
+from remit.errors import BadInput, Conflict, ToolFailed, ToolUncertain, Unavailable
 from remit.tools.sql.dialect import Dialect, Postgres, Sqlite
 from remit.tools.sql.rows import Row
 
@@ -70,10 +70,20 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """A transaction that is committed at the end, and rolled back by any exception. Raises ToolFailed."""
+        """A transaction that is committed at the end, and rolled back by any exception.
+
+        Raises ToolFailed; ToolUncertain when the commit itself did not answer, as then it may have happened.
+        """
+        import sqlalchemy as sa  # noqa: PLC0415 - a large library; only databases pay for it
+
         with self._transaction(self.dialect.read_write) as connection:
             yield connection
-            connection.commit()
+            try:
+                connection.commit()
+            except sa.exc.IntegrityError:
+                raise
+            except sa.exc.DBAPIError as error:
+                raise ToolUncertain(f"{self.name}: the commit did not answer: {_said(error)}") from error
 
     @contextmanager
     def trying(self) -> Iterator[Connection]:
@@ -128,12 +138,16 @@ class Database:
     def _engine(self) -> Engine:
         try:
             import sqlalchemy as sa  # noqa: PLC0415 - a large library; only databases pay for it
-
+        except ImportError as error:
+            raise Unavailable(f"a library for databases is missing: {error.name}", fix="pip install 'remit[sql]'") from None
+        try:
             # A file may be replaced by another of its name, which a connection that is kept would not notice.
             pool = {"poolclass": sa.NullPool} if self.dialect.is_file else {"pool_pre_ping": True}
             engine = sa.create_engine(self._url, **pool, **self.dialect.options)
         except ImportError as error:
             raise Unavailable(f"a library for databases is missing: {error.name}", fix="pip install 'remit[sql]'") from None
+        except (ValueError, sa.exc.ArgumentError):  # what it says may hold the password
+            raise Unavailable(f"the URL of database {self.name!r} cannot be read", fix="write it as docs/configuration.md shows") from None
         weakref.finalize(self, engine.dispose)  # what the pool holds is closed with us
         sa.event.listen(engine, "connect", lambda raw, _, prepare=self.dialect.prepare: prepare(raw))
         return engine
@@ -166,9 +180,10 @@ class Database:
     def _children(self, connection: Connection, quoted: str, name: str, key: Sequence[str]) -> Iterator[Child]:
         pairs: dict[tuple[str, str], list[tuple[str, str]]] = {}
         for constraint, table, own, other in self.execute(connection, *self.dialect.children(quoted, name)):
-            pairs.setdefault((constraint, table), []).append((own, other or key[0]))
-        for (_, table), columns in pairs.items():
-            yield Child(table=table, columns=tuple(own for own, _ in columns), refers_to=tuple(other for _, other in columns))
+            columns = pairs.setdefault((constraint, table), [])
+            columns.append((own, other or key[len(columns)]))
+        for (_, table), both in pairs.items():
+            yield Child(table=table, columns=tuple(own for own, _ in both), refers_to=tuple(other for _, other in both))
 
 
 def _said(error: Any) -> str:

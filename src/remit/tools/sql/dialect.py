@@ -19,6 +19,8 @@ _STEPS: Final = 10_000
 
 class Dialect(ABC):
     name: ClassVar[str]
+    default_schema: ClassVar[str]
+    """A query for the schema that a name without one means."""
     for_update: ClassVar[str]
     system_value: ClassVar[str]
     """What lets an INSERT say the value of a column that counts by itself."""
@@ -93,6 +95,7 @@ class Dialect(ABC):
 
 class Sqlite(Dialect):
     name = "sqlite"
+    default_schema = "SELECT 'main'"
     for_update = ""
     system_value = ""
     is_file = True
@@ -118,11 +121,16 @@ class Sqlite(Dialect):
 
     def is_table(self, schema: str, name: str) -> tuple[str, tuple[object, ...]]:
         master = f"{self.quoted(schema)}.sqlite_master" if schema else "sqlite_master"
-        sql = f"SELECT 1 FROM {master} WHERE type = 'table' AND name = ? COLLATE NOCASE AND sql NOT LIKE 'CREATE VIRTUAL%'"  # noqa: S608
+        sql = f"SELECT 1 FROM {master} WHERE type = 'table' AND name = ? AND sql NOT LIKE 'CREATE VIRTUAL%'"  # noqa: S608
         return sql, (name,)
 
     def triggers(self, quoted: str, name: str) -> tuple[str, tuple[object, ...]]:  # noqa: ARG002 - its catalogue knows names
-        return "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = ? COLLATE NOCASE", (name,)
+        sql = (
+            "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = ?1 COLLATE NOCASE"
+            " UNION ALL SELECT 'ON CONFLICT REPLACE' FROM sqlite_master"
+            " WHERE type = 'table' AND name = ?1 AND sql LIKE '%conflict%replace%'"
+        )
+        return sql, (name,)
 
     def children(self, quoted: str, name: str) -> tuple[str, tuple[object, ...]]:  # noqa: ARG002 - its catalogue knows names
         sql = (
@@ -176,6 +184,7 @@ class Sqlite(Dialect):
 
 class Postgres(Dialect):
     name = "postgres"
+    default_schema = "SELECT current_schema()"
     for_update = " FOR UPDATE"
     system_value = " OVERRIDING SYSTEM VALUE"
     is_file = False
@@ -206,10 +215,14 @@ class Postgres(Dialect):
 
     def triggers(self, quoted: str, name: str) -> tuple[str, tuple[object, ...]]:  # noqa: ARG002 - its catalogue knows oids
         sql = (
-            "SELECT tgname FROM pg_trigger WHERE tgrelid = %s::regclass AND NOT tgisinternal"
-            " UNION ALL SELECT rulename FROM pg_rewrite WHERE ev_class = %s::regclass"
+            "WITH RECURSIVE parts(oid, kind) AS (SELECT oid, relkind FROM pg_class WHERE oid = %s::regclass UNION"
+            " SELECT c.oid, c.relkind FROM parts JOIN pg_inherits i ON i.inhparent = parts.oid JOIN pg_class c ON c.oid = i.inhrelid)"
+            " SELECT tgname FROM pg_trigger JOIN parts ON tgrelid = parts.oid WHERE NOT tgisinternal"
+            " UNION ALL SELECT rulename FROM pg_rewrite JOIN parts ON ev_class = parts.oid"
+            " UNION ALL SELECT 'a table that inherits from it' FROM pg_inherits JOIN parts ON inhparent = parts.oid WHERE kind = 'r'"
+            " UNION ALL SELECT 'row level security' FROM parts WHERE row_security_active(parts.oid)"
         )
-        return sql, (quoted, quoted)
+        return sql, (quoted,)
 
     def children(self, quoted: str, name: str) -> tuple[str, tuple[object, ...]]:  # noqa: ARG002 - its catalogue knows oids
         sql = (

@@ -33,6 +33,7 @@ def foresee(database: Database, connection: Connection, statement: Statement) ->
     """
     shape = database.shape(connection, statement.table)
     _check(shape, statement)
+    _check_name(database, connection, statement.table)
     before: dict[str, Row] = {}
     if statement.verb is not Verb.INSERT or statement.upsert:
         trial = connection.begin_nested()
@@ -61,12 +62,39 @@ def apply(database: Database, connection: Connection, changes: Sequence[RowChang
             todo.append(change)
         elif not same(now, change.after):
             clashes.append(Clash(change, "the row is gone" if now is None else "somebody changed it meanwhile"))
+    stranded = _stranded(database, connection, shapes, todo)
+    clashes += stranded
+    todo = [change for change in todo if change.id not in {clash.change.id for clash in stranded}]
     while todo:
         left = [Clash(change, why) for change in todo if (why := _attempt(database, connection, shapes[change.table], change))]
         if len(left) == len(todo):  # no order of the rest satisfies the database
             return [*clashes, *left]
         todo = [clash.change for clash in left]
     return clashes
+
+
+def _stranded(database: Database, connection: Connection, shapes: Mapping[str, Shape], changes: Sequence[RowChange]) -> list[Clash]:
+    """Changes that would take rows with them, by foreign keys, that nobody here has seen. The rows are locked: nobody adds one now."""
+    ours = {change.id for change in changes}
+    found = []
+    for change in changes:
+        shape = shapes[change.table]
+        followed = {name for child in shape.children for name in child.refers_to}
+        before, after = change.before, change.after
+        if before is None or (after is not None and all(before.get(name) == after.get(name) for name in followed)):
+            continue
+        for child, rows in _followers(database, connection, shape, [before], {shape.name}):
+            if strange := [key for key in rows if (child.name, key) not in ours]:
+                found.append(Clash(change, f"rows of {child.name} that were added meanwhile refer to it: {', '.join(strange[:5])}"))
+                break
+    return found
+
+
+def _check_name(database: Database, connection: Connection, table: str) -> None:
+    """A table has one name here, so that what is said about it by that name holds. Raises ToolFailed."""
+    schema, _, name = table.rpartition(".")
+    if schema and schema == database.execute(connection, database.dialect.default_schema).scalar():
+        raise ToolFailed(f"{table!r} is the table {name!r}", fix=f"write {name}, without {schema}")
 
 
 def _standing(
@@ -83,8 +111,11 @@ def _standing(
 def _check(shape: Shape, statement: Statement) -> None:
     if not shape.key:
         raise ToolFailed(f"{shape.name} has no primary key, so its rows cannot be told apart", fix=_INSTEAD)
-    if statement.sets & set(shape.key):
+    columns = {name.lower() for name in shape.columns}
+    if statement.sets & {*map(str.lower, shape.key), "rowid", *({"oid", "_rowid_"} - columns)}:  # names that SQLite has for a key
         raise ToolFailed(f"it changes the primary key of {shape.name}", fix=f"delete and insert the rows, or {_INSTEAD}")
+    if followed := statement.sets & {name.lower() for child in shape.children for name in child.refers_to}:
+        raise ToolFailed(f"rows of other tables follow {', '.join(sorted(followed))} of {shape.name}", fix=_INSTEAD)
     if shape.triggers:
         raise ToolFailed(f"{shape.name} has triggers or rules ({', '.join(shape.triggers[:5])}): what they do cannot be seen", fix=_INSTEAD)
 
@@ -95,6 +126,8 @@ def _keys(database: Database, connection: Connection, shape: Shape, statement: S
     rows = database.execute(connection, f"{statement.text}\nRETURNING {wanted}").fetchmany(MOST + 1)
     if len(rows) > MOST:
         raise ToolFailed(f"it would change more than {MOST} rows, which is what is kept for undo", fix="write it in parts")
+    if any(value is None for row in rows for value in row):
+        raise ToolFailed(f"it changes rows of {shape.name} whose primary key is NULL, which cannot be told apart", fix=_INSTEAD)
     return [dict(zip(shape.key, map(database.dialect.encoded, row), strict=True)) for row in rows]
 
 
@@ -128,17 +161,16 @@ def _attempt(database: Database, connection: Connection, shape: Shape, change: R
     """Change one row; '' when it is as it shall be, else why the database refuses it now."""
     import sqlalchemy as sa  # noqa: PLC0415 - loaded with the connection
 
-    savepoint = connection.begin_nested()
+    database.execute(connection, "SAVEPOINT one_row")
+    why = ""
     try:
-        count = _change(database, connection, shape, change)
+        if _change(database, connection, shape, change) != 1:
+            raise Conflict(f"{change.place} changed while it was written", fix="look at it again")
     except sa.exc.IntegrityError as error:
-        savepoint.rollback()
-        return " ".join(str(error.orig).split())
-    if count != 1:
-        savepoint.rollback()
-        raise Conflict(f"{change.place} changed while it was written", fix="look at it again")
-    savepoint.commit()
-    return ""
+        why = " ".join(str(error.orig).split())
+        database.execute(connection, "ROLLBACK TO SAVEPOINT one_row")
+    database.execute(connection, "RELEASE SAVEPOINT one_row")  # kept, each failed attempt would nest the next one deeper
+    return why
 
 
 def _change(database: Database, connection: Connection, shape: Shape, change: RowChange) -> int:

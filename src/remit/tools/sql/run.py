@@ -7,7 +7,7 @@ from typing import Final
 from remit.domain.action import Effect
 from remit.domain.values import JsonValue
 from remit.domain.visible import visible
-from remit.errors import ToolFailed, ToolUncertain
+from remit.errors import ToolFailed
 from remit.ports import Call, Preview, ToolSpec
 from remit.tools.args import number, schema, text
 from remit.tools.base import uninterrupted
@@ -76,15 +76,7 @@ class SqlRun(SqlTool):
         return await uninterrupted(lambda: self._run(database, statement))
 
     def _run(self, database: Database, statement: Statement) -> JsonValue:
-        committing = False
-        try:
-            with database.writing() as connection:
-                found = database.execute(connection, statement.text)
-                rows: list[JsonValue] = [[as_json(value) for value in row] for row in found.fetchmany(_ROWS)] if found.returns_rows else []
-                count = found.rowcount
-                committing = True
-        except ToolFailed as error:
-            if committing:
-                raise ToolUncertain(f"the commit did not answer: {error.message}") from error
-            raise
-        return {"rows": rows, "count": count}
+        with database.writing() as connection:
+            found = database.execute(connection, statement.text)
+            rows: list[JsonValue] = [[as_json(value) for value in row] for row in found.fetchmany(_ROWS)] if found.returns_rows else []
+            return {"rows": rows, "count": found.rowcount}

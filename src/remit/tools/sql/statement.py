@@ -49,9 +49,9 @@ class Statement:
     text: str
     """Without the semicolon and what follows it."""
     table: str = ""
-    """The table that is written, as it stands in the statement: `name` or `schema.name`."""
+    """The table that is written, as the database spells what stands in the statement: `name` or `schema.name`."""
     sets: frozenset[str] = frozenset()
-    """Columns that an UPDATE, or the UPDATE of an upsert, sets."""
+    """Columns that an UPDATE, or the UPDATE of an upsert, sets; in lower case."""
     upsert: bool = False
     why: str = ""
 
@@ -70,19 +70,21 @@ def read_statement(text: str, dialect: str) -> Statement:
         bare = _without_end(text, dialect)
     except SqlglotError as error:
         raise ArgsInvalid(f"this is not {dialect} SQL: {str(error).splitlines()[0]}", fix="send one statement") from None
+    except RecursionError:
+        raise ArgsInvalid("this statement is nested too deep", fix="write it flatter") from None
     if len(trees) != 1:
         raise ArgsInvalid(f"these are {len(trees)} statements", fix="send one statement at a time")
-    return _read(trees[0], bare)
+    return _read(trees[0], bare, dialect)
 
 
-def _read(tree: Any, text: str) -> Statement:
+def _read(tree: Any, text: str, dialect: str) -> Statement:
     kind, unknown = _kind(tree), _unknown_functions(tree)
     if unknown:
         return Statement(verb=Verb.OTHER, text=text, why=f"nobody here knows what {', '.join(unknown)} may do")
     if kind in _READS:
         return _reading(tree, text)
     if kind in _WRITES:
-        return _writing(tree, kind, text)
+        return _writing(tree, kind, text, dialect)
     return Statement(verb=Verb.OTHER, text=text, why="it is no query and no INSERT, UPDATE or DELETE")
 
 
@@ -93,7 +95,7 @@ def _reading(tree: Any, text: str) -> Statement:
     return Statement(verb=Verb.READ, text=text)
 
 
-def _writing(tree: Any, kind: str, text: str) -> Statement:
+def _writing(tree: Any, kind: str, text: str, dialect: str) -> Statement:
     inner = [node for node in tree.walk() if node is not tree and _kind(node) in {*_WRITES, "Merge", "Command"}]
     if inner:
         return Statement(verb=Verb.OTHER, text=text, why="it writes to more than one table")
@@ -102,22 +104,32 @@ def _writing(tree: Any, kind: str, text: str) -> Statement:
     if tree.args.get("alternative"):
         raise ArgsInvalid("OR REPLACE deletes rows that it does not name", fix="write INSERT … ON CONFLICT … DO UPDATE")
     conflict = tree.args.get("conflict")
-    sets = [one.this.name for one in [*(tree.args.get("expressions") or ()), *(conflict.expressions if conflict else ())] if one.this]
+    set_by = [*(tree.expressions if kind == "Update" else ()), *(conflict.expressions if conflict else ())]
     return Statement(
         verb=Verb(kind.lower()),
         text=text,
-        table=_table(tree),
-        sets=frozenset(sets) if kind == "Update" or conflict else frozenset(),
+        table=_table(tree, dialect),
+        sets=frozenset(_column(one.this) for one in set_by),
         upsert=conflict is not None,
     )
 
 
-def _table(tree: Any) -> str:
+def _column(target: Any) -> str:
+    if _kind(target) != "Column" or target.table:  # a part of a column, or several at once
+        raise ArgsInvalid("the statement sets something else than plain columns", fix="set whole columns, one by one")
+    return str(target.name).lower()
+
+
+def _table(tree: Any, dialect: str) -> str:
     named: Any = tree.this
     named = named.this if _kind(named) == "Schema" else named
     if _kind(named) != "Table" or named.catalog:
         raise ArgsInvalid("the statement does not write to one plain table", fix="name one table of this database")
-    return f"{named.db}.{named.name}" if named.db else str(named.name)
+    parts = [named.args["db"], named.this] if named.db else [named.this]
+    names = [part.name.lower() if dialect == "postgres" and not part.args.get("quoted") else str(part.name) for part in parts]
+    if any("." in name for name in names):
+        raise ArgsInvalid("the name of the table has a dot in it", fix="use sql.run, which asks and cannot be undone")
+    return ".".join(names)
 
 
 def _kind(node: object) -> str:
@@ -130,11 +142,18 @@ def _unknown_functions(tree: Any) -> list[str]:
     from sqlglot import exp  # noqa: PLC0415 - loaded by now
 
     names = [
-        (node.name if isinstance(node, exp.Anonymous) else node.sql_name()).upper()
+        ("" if not _qualified(node) else "a function of a schema: ")
+        + (node.name if isinstance(node, exp.Anonymous) else node.sql_name()).upper()
         for node in tree.find_all(exp.Func)
         if not isinstance(node, exp.Connector | exp.Case | exp.Cast | exp.Binary | exp.Unary)
     ]
     return sorted({name for name in names if name not in _INNOCENT})
+
+
+def _qualified(function: Any) -> bool:
+    """Whether a schema is named: then it is anybody's function, whatever its last name."""
+    parent = function.parent
+    return _kind(parent) == "Dot" or (_kind(parent) == "Table" and bool(parent.db))
 
 
 def _without_end(text: str, dialect: str) -> str:
