@@ -21,6 +21,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 from remit.errors import BadInput
 
@@ -101,4 +102,9 @@ def _filled(value: Any, where: str, env: Mapping[str, str]) -> str:
     missing = [name for name in _VARIABLE.findall(value) if name not in env]
     if missing:
         raise BadInput(f"{where}: there is no variable {missing[0]}", fix=f"set {missing[0]} in the environment")
-    return _VARIABLE.sub(lambda found: env[found[1]], value)
+
+    def put(found: re.Match[str]) -> str:
+        password = value[found.start() - 1 : found.start()] == ":" and value[found.end() : found.end() + 1] == "@"
+        return quote(env[found[1]], safe="") if password else env[found[1]]  # else an @ in it would make a host of its end
+
+    return _VARIABLE.sub(put, value)

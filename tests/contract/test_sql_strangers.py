@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from claims import proves
+from remit.config import load
 from remit.errors import ArgsInvalid, Conflict, RemitError, ToolFailed, ToolUncertain
 from remit.ports import Happened
 from sql_world import SHOP, Postgres, Shop, Sqlite, World, server
@@ -133,6 +134,15 @@ def test_a_commit_whose_answer_is_lost_is_in_doubt_and_looking_tells(uri: str, t
             world.run("sql.write", call)
         assert "(10,1,501)" in "".join(shop.dump())
         assert asyncio.run(world.tools["sql.write"].probe(call)).happened is Happened.YES
+
+
+@proves("sql.refuses_what_it_cannot_undo")
+def test_a_password_from_a_variable_never_becomes_part_of_a_host(tmp_path: Path) -> None:
+    """So no error about a host can show it; what is no password stands as it is."""
+    path = tmp_path / "remit.toml"
+    path.write_text('[sql.a]\nurl = "postgresql+psycopg://u:${P}@db.example/x"\n[sql.b]\nurl = "${URL}"\n')
+    found = load(path, {"P": "hun@ter/2", "URL": "sqlite:////tmp/a@b.db"})
+    assert found.databases == {"a": "postgresql+psycopg://u:hun%40ter%2F2@db.example/x", "b": "sqlite:////tmp/a@b.db"}
 
 
 class _Deaf:
