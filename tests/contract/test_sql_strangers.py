@@ -60,6 +60,35 @@ def test_a_write_takes_no_row_along_that_was_not_shown(world: World) -> None:
 
 
 @proves("undo.sql")
+def test_a_table_that_is_followed_twice_takes_inserts_and_their_undo(world: World) -> None:
+    """Two foreign keys with actions from one table, and one from the table to itself."""
+    world.shop.script(
+        "CREATE TABLE a(id INTEGER PRIMARY KEY, up INTEGER REFERENCES a(id) ON DELETE CASCADE);"
+        " CREATE TABLE b(id INTEGER PRIMARY KEY, one INTEGER REFERENCES a(id) ON DELETE CASCADE,"
+        " two INTEGER REFERENCES a(id) ON DELETE SET NULL)"
+    )
+    before = world.shop.dump()
+    call, result = world.write("a", "INSERT INTO a VALUES (1, NULL), (2, 1)")
+    assert "conflicts" not in world.undo(call, result)
+    assert world.shop.dump() == before
+
+
+@proves("undo.sql")
+def test_undo_sets_off_no_trigger_that_was_made_since(world: World) -> None:
+    """It fails, with nothing changed."""
+    call, result = world.write("customer", "UPDATE customer SET note = 'new' WHERE id = 1")
+    body = "BEGIN DELETE FROM line; END"
+    if world.shop.kind == "postgres":
+        world.shop.script("CREATE FUNCTION g() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN DELETE FROM line; RETURN NULL; END'")
+        body = "FOR EACH ROW EXECUTE FUNCTION g()"
+    world.shop.script(f"CREATE TRIGGER late AFTER UPDATE ON customer {body}")
+    before = world.shop.dump()
+    with pytest.raises(ToolFailed, match="late"):
+        world.undo(call, result)
+    assert world.shop.dump() == before
+
+
+@proves("undo.sql")
 def test_a_long_chain_goes_in_whatever_order_the_database_wants(world: World) -> None:
     """Rows that refer to each other: every attempt that fails leaves nothing behind."""
     world.shop.script("CREATE TABLE chain(id INTEGER PRIMARY KEY, up INTEGER REFERENCES chain(id))")

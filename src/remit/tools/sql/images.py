@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from remit.domain.values import JsonValue, canonical
 from remit.errors import Conflict, ToolFailed
-from remit.tools.sql.database import Database, Shape
+from remit.tools.sql.database import Child, Database, Shape
 from remit.tools.sql.rows import Row, RowChange, same
 from remit.tools.sql.statement import Statement, Verb
 
@@ -56,6 +56,11 @@ def foresee(database: Database, connection: Connection, statement: Statement) ->
 def apply(database: Database, connection: Connection, changes: Sequence[RowChange]) -> list[Clash]:
     """Make the rows what they shall be. A row that is neither as it was nor as it shall be is somebody else's and is left alone."""
     shapes = {table: database.shape(connection, table) for table in dict.fromkeys(change.table for change in changes)}
+    for shape in shapes.values():
+        if shape.triggers:
+            raise ToolFailed(
+                f"{shape.name} has triggers or rules by now ({', '.join(shape.triggers[:5])})", fix="remove them for the while"
+            )
     clashes, todo = [], []
     for change, now in zip(changes, _standing(database, connection, shapes, changes, lock=True), strict=True):
         if same(now, change.before):
@@ -76,16 +81,19 @@ def apply(database: Database, connection: Connection, changes: Sequence[RowChang
 def _stranded(database: Database, connection: Connection, shapes: Mapping[str, Shape], changes: Sequence[RowChange]) -> list[Clash]:
     """Changes that would take rows with them, by foreign keys, that nobody here has seen. The rows are locked: nobody adds one now."""
     ours = {change.id for change in changes}
+    below: dict[str, Shape] = {}
     found = []
     for change in changes:
-        shape = shapes[change.table]
-        followed = {name for child in shape.children for name in child.refers_to}
-        before, after = change.before, change.after
-        if before is None or (after is not None and all(before.get(name) == after.get(name) for name in followed)):
-            continue
-        for child, rows in _followers(database, connection, shape, [before], {shape.name}):
-            if strange := [key for key in rows if (child.name, key) not in ours]:
-                found.append(Clash(change, f"rows of {child.name} that were added meanwhile refer to it: {', '.join(strange[:5])}"))
+        shape, before, after = shapes[change.table], change.before, change.after
+        for child in shape.children:
+            if before is None or (after is not None and all(before.get(name) == after.get(name) for name in child.refers_to)):
+                continue
+            if child.table not in below:
+                below[child.table] = database.shape(connection, child.table)
+            if strange := [
+                key for key in _below(database, connection, child, below[child.table], [before]) if (child.table, key) not in ours
+            ]:
+                found.append(Clash(change, f"rows of {child.table} that were added meanwhile refer to it: {', '.join(strange[:5])}"))
                 break
     return found
 
@@ -142,10 +150,15 @@ def _followers(
         seen.add(child.table)
         other = database.shape(connection, child.table)
         _check(other, Statement(verb=Verb.UPDATE, text="", table=child.table))
-        places = [dict(zip(child.columns, (row[name] for name in child.refers_to), strict=True)) for row in rows]
-        theirs = database.rows(connection, other, [place for place in places if None not in place.values()])
+        theirs = _below(database, connection, child, other, rows)
         found += [(other, theirs), *_followers(database, connection, other, list(theirs.values()), seen)]
     return found
+
+
+def _below(database: Database, connection: Connection, child: Child, shape: Shape, rows: Sequence[Row]) -> dict[str, Row]:
+    """The rows of one other table that refer to these."""
+    places = [dict(zip(child.columns, (row[name] for name in child.refers_to), strict=True)) for row in rows]
+    return database.rows(connection, shape, [place for place in places if None not in place.values()])
 
 
 def _between(shape: Shape, before: Mapping[str, Row], after: Mapping[str, Row]) -> list[RowChange]:
