@@ -22,6 +22,8 @@ def proves(*claims: str) -> Callable[[T], T]:
 OPEN: Final[dict[str, str]] = {
     "autonomy.bound": "An anytime-valid bound on the error rate of what was done without asking. Not built yet.",
     "undo.http": "ETag-safe undo. Not built yet: what is sent counts as irreversible.",
+    "undo.sql_everywhere": "Undo on SQLite where a child's foreign key has another collation or type than its parent's key, and trailing spaces of an unbounded `bpchar` on PostgreSQL.",
+    "sql.silent_server": "A database server that goes silent inside a statement holds a run for ever: there is no deadline on our side yet.",
     "undo.calendar": "Events are restored byte for byte. Not built yet.",
     "undo.mail_hold": "A held mail is cancelled exactly. Not built yet.",
     "gate.first_seen": "Targets never touched before are known as such. The fact is always false so far.",
