@@ -186,14 +186,27 @@ class Writer:
     def _serve(self) -> None:
         while True:
             self._bell.get()
-            if self._watching and not (self._queue or self._closed):
-                with suppress(queue.Empty):
-                    self._bell.get(timeout=_LINGER)
+            self._wait_for_company()
             self._watching = False  # before what waits is taken, so that whoever comes later rings
-            while self._write_group():
+            while (self._queue or self._lingering) and self._write_group():
                 pass
             if self._closed and not (self._queue or self._lingering):
                 return
+
+    def _wait_for_company(self) -> None:
+        """Until somebody rings or a call without hurry has waited long enough. One that went along with others starts the wait anew."""
+        while self._watching and not (self._queue or self._closed):
+            oldest = self._oldest()
+            with suppress(queue.Empty):
+                self._bell.get(timeout=_LINGER)
+                return
+            if self._oldest() is oldest:
+                return
+
+    def _oldest(self) -> Job | None:
+        with suppress(IndexError):  # a caller may take it at any moment
+            return self._lingering[0]
+        return None
 
     def _write_group(self) -> bool:
         with self._writing:
