@@ -21,7 +21,6 @@ def proves(*claims: str) -> Callable[[T], T]:
 
 OPEN: Final[dict[str, str]] = {
     "autonomy.bound": "An anytime-valid bound on the error rate of what was done without asking. Not built yet.",
-    "undo.http": "ETag-safe undo. Not built yet: what is sent counts as irreversible.",
     "undo.sql_everywhere": "Undo on SQLite where a child's foreign key has another collation or type than its parent's key, and trailing spaces of an unbounded `bpchar` on PostgreSQL.",
     "sql.silent_server": "A database server that goes silent inside a statement holds a run for ever: there is no deadline on our side yet.",
     "undo.calendar": "Events are restored byte for byte. Not built yet.",
@@ -191,6 +190,11 @@ CLAIMS: Final[dict[str, str]] = {
     "gate.uncertain_is_probed": "The tool broke after its effect: the probe sees that it happened, and it is not reported as failed (hazard 12).",
     "gate.unknown_tool_is_never": "A tool nobody registered is never run, whatever the level.",
     "gate.wrong_arguments_are_refused": "Arguments that do not fit the schema never reach the tool; the refusal names what is wrong.",
+    "http.change_is_checked": "A missing body, nothing there, a path that leads out: an error with a way out, and nothing was sent.",
+    "http.no_preconditions": "Without strong ETags nothing is offered that claims to undo; a service that only seems to have them is refused.",
+    "http.probe": "The same ETag: not carried out; what was wanted: done; anything else is a question that shows what stands there.",
+    "http.undo": "A resource that was replaced, made, patched or deleted is put back, on a real service with ETags.",
+    "http.undo_spares": "What somebody changed since, also in the last moment, stays and is shown; the service itself compares.",
     "http.answers_are_bounded": "A large answer is cut, and says so.",
     "http.failures_are_told_apart": "What was surely not sent is a failure; what was not answered is in doubt.",
     "http.no_private_address": "No form of a private address is asked, neither by name nor by redirect.",

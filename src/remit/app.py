@@ -127,7 +127,7 @@ class App:
             found += sql_tools(self.config.databases, self.store)
         from remit.tools.http.tools import http_tools
 
-        found += http_tools(self.config.services)
+        found += http_tools(self.config.services, self.store)
         if self.config.tools:
             from remit.tools.loading import tools_in
 

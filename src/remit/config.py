@@ -10,6 +10,8 @@
     headers = { Authorization = "Bearer ${SHOP_TOKEN}" }
     idempotency = "Idempotency-Key"              # the header by which it knows a request again
     private = false                              # true for one that is not on the public internet
+    preconditions = false                        # true for one that gives strong ETags and honours If-Match
+    managed = ["data.last_modified"]             # fields of its resources that it writes itself
 
 `${NAME}` stands for a variable of the environment, so that the file holds no password.
 """
@@ -20,11 +22,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
 from remit.errors import BadInput
 
+_T = TypeVar("_T")
 _VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
@@ -36,6 +39,8 @@ class Service:
     headers: Mapping[str, str] = field(default_factory=dict)
     idempotency: str = ""
     private: bool = False
+    preconditions: bool = False
+    managed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,14 +79,30 @@ def load(path: Path, env: Mapping[str, str]) -> Config:
 
 def _service(value: Any, where: str, env: Mapping[str, str]) -> Service:
     body = _table(value, where)
-    _only(body, {"base", "headers", "idempotency", "private"}, where)
+    _only(body, {"base", "headers", "idempotency", "private", "preconditions", "managed"}, where)
     headers = {
         name: _filled(one, f"{where}.headers.{name}", env) for name, one in _table(body.get("headers", {}), f"{where}.headers").items()
     }
-    idempotency, private = body.get("idempotency", ""), body.get("private", False)
-    if not isinstance(idempotency, str) or not isinstance(private, bool):
-        raise BadInput(f"{where}: idempotency is a header's name, private is true or false", fix="write them so, or leave them out")
-    return Service(base=_filled(body.get("base"), f"{where}.base", env), headers=headers, idempotency=idempotency, private=private)
+    return Service(
+        base=_filled(body.get("base"), f"{where}.base", env),
+        headers=headers,
+        idempotency=_is(body.get("idempotency", ""), str, f"{where}.idempotency", "the name of a header, in quotes"),
+        private=_is(body.get("private", False), bool, f"{where}.private", "true or false"),
+        preconditions=_is(body.get("preconditions", False), bool, f"{where}.preconditions", "true or false"),
+        managed=_texts(body.get("managed", []), f"{where}.managed"),
+    )
+
+
+def _is(value: Any, kind: type[_T], where: str, what: str) -> _T:
+    if not isinstance(value, kind):
+        raise BadInput(f"{where} is {what}", fix="write it so, or leave it out")
+    return value
+
+
+def _texts(value: Any, where: str) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        raise BadInput(f"{where} is a list of texts", fix="write it so, or leave it out")
+    return tuple(value)
 
 
 def _table(value: Any, where: str) -> dict[str, Any]:

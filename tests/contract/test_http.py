@@ -19,6 +19,7 @@ from remit.config import Service
 from remit.domain.values import ActionId, JsonValue
 from remit.errors import ArgsInvalid, ToolFailed, ToolUncertain
 from remit.ports import Call, Happened, Tool
+from remit.testing import MemoryStore
 from remit.tools.http.addresses import addresses, is_public, read_url
 from remit.tools.http.client import Wanted, ask
 from remit.tools.http.tools import http_tools
@@ -32,7 +33,7 @@ def server() -> Iterator[Server]:
 
 def tools(server: Server, **more: Any) -> dict[str, Tool]:
     services = {"shop": Service(base=f"{server.base}/v1", headers={"Authorization": "Bearer s3cret"}, **{"private": True, **more})}
-    return {tool.spec.name: tool for tool in http_tools(services)}
+    return {tool.spec.name: tool for tool in http_tools(services, MemoryStore())}
 
 
 def get(tool: Tool, **args: JsonValue) -> Any:
@@ -145,7 +146,7 @@ def test_a_redirect_is_looked_at_like_any_other_url(server: Server) -> None:
 @proves("http.answers_are_bounded")
 def test_answers_are_text_or_base64_and_cut_where_they_are_too_long(server: Server) -> None:
     """A small part of a large answer is read, and the rest is said to be there."""
-    tool = {tool.spec.name: tool for tool in http_tools({"top": Service(base=server.base, private=True)})}["http.get"]
+    tool = {tool.spec.name: tool for tool in http_tools({"top": Service(base=server.base, private=True)}, MemoryStore())}["http.get"]
     assert get(tool, service="top", path="x") == {
         "status": 200,
         "url": f"{server.base}/x",
@@ -163,7 +164,7 @@ def test_answers_are_text_or_base64_and_cut_where_they_are_too_long(server: Serv
 @pytest.mark.parametrize("path", ["half", "rubbish"])
 def test_half_an_answer_and_rubbish_are_failures_of_a_read(server: Server, path: str) -> None:
     """A read may simply be tried again."""
-    tool = {tool.spec.name: tool for tool in http_tools({"top": Service(base=server.base, private=True)})}["http.get"]
+    tool = {tool.spec.name: tool for tool in http_tools({"top": Service(base=server.base, private=True)}, MemoryStore())}["http.get"]
     with pytest.raises(ToolFailed):
         get(tool, service="top", path=path)
 
@@ -180,7 +181,7 @@ def test_what_was_not_sent_is_a_failure_and_what_was_not_answered_is_in_doubt(se
         assert isinstance(caught.value, ToolUncertain) == (kind is ToolUncertain)
     assert len(server.orders) == 2
     for base in ("http://127.0.0.1:1", server.base.replace("http:", "https:")):
-        deaf = {tool.spec.name: tool for tool in http_tools({"shop": Service(base=base, private=True)})}["http.send"]
+        deaf = {tool.spec.name: tool for tool in http_tools({"shop": Service(base=base, private=True)}, MemoryStore())}["http.send"]
         with pytest.raises(ToolFailed, match="was not reached"):
             asyncio.run(deaf.run(call))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urljoin
 
@@ -22,7 +22,6 @@ SECONDS: Final = 120
 """How long a request may take in all, answer included."""
 _CONNECT_SECONDS: Final = 10
 _SILENT_SECONDS: Final = 60
-_REDIRECTS: Final = 5
 _DROPPED: Final = frozenset({"authorization", "cookie", "proxy-authorization"})
 """Headers that do not follow a redirect to somebody else."""
 
@@ -39,6 +38,8 @@ class Wanted:
     """Whether it may go to addresses that are not of the public internet."""
     most: int = 1 << 20
     """Bytes of the answer that are read; a longer one is cut."""
+    redirects: int = 5
+    """How many are followed at most, with none the answer may be one; only GET and HEAD follow any."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,13 +55,14 @@ class Answer:
 
 async def ask(wanted: Wanted) -> Answer:
     """Send it once; follow redirects only of GET and HEAD. Raises ToolFailed (surely not sent), ToolUncertain (it may have been)."""
-    for _ in range(_REDIRECTS + 1):
+    for _ in range(wanted.redirects + 1):
         answer = await _once(wanted)
         to = answer.headers.get("location", "")
-        if answer.status not in {301, 302, 303, 307, 308} or not to or wanted.method not in {"GET", "HEAD"}:
+        follows = wanted.redirects and wanted.method in {"GET", "HEAD"}
+        if answer.status not in {301, 302, 303, 307, 308} or not to or not follows:
             return answer
         wanted = _redirected(wanted, to)
-    raise ToolFailed(f"more than {_REDIRECTS} redirects from {wanted.place.origin}", fix="ask the last address itself")
+    raise ToolFailed(f"more than {wanted.redirects} redirects from {wanted.place.origin}", fix="ask the last address itself")
 
 
 def _redirected(wanted: Wanted, to: str) -> Wanted:
@@ -68,7 +70,7 @@ def _redirected(wanted: Wanted, to: str) -> Wanted:
     same = place.origin == wanted.place.origin
     headers = {name: value for name, value in wanted.headers.items() if same or name.lower() not in _DROPPED}
     # Only the named service is trusted to be private; where it sends us is for anybody to say.
-    return Wanted(method=wanted.method, place=place, headers=headers, private=wanted.private and same, most=wanted.most)
+    return replace(wanted, place=place, headers=headers, private=wanted.private and same)
 
 
 async def _once(wanted: Wanted) -> Answer:

@@ -1,0 +1,117 @@
+"""The tools that change one resource of a service with preconditions, and put it back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from remit.domain.action import Effect
+from remit.domain.values import JsonValue
+from remit.domain.visible import visible
+from remit.errors import ArgsInvalid, ToolFailed
+from remit.ports import Call, Store, ToolSpec
+from remit.tools.args import schema, text
+from remit.tools.http.client import SECONDS, Answer
+from remit.tools.http.documents import differing, document, holds, merged
+from remit.tools.http.resource import Request, Resource, Standing, json_body
+from remit.tools.http.resource_tool import Change, ResourceTool
+from remit.tools.http.restore_tool import RestoreTool
+from remit.tools.http.service import NAME, Service, named, told
+
+
+class _OnService(ResourceTool):
+    restores = "http.restore"
+
+    def __init__(self, services: Mapping[str, Service], store: Store) -> None:
+        super().__init__(store)
+        self._services = services
+
+    def resource(self, args: Mapping[str, JsonValue]) -> Resource:
+        service = named(self._services, text(args, "service"))
+        return Resource(service, service.place(text(args, "path")))
+
+    def back(self, args: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
+        return {"service": args["service"], "path": args["path"]}
+
+
+class HttpChange(_OnService):
+    """PUT, PATCH (RFC 7396) or DELETE of one resource, which is kept first and can be put back while nobody changed it since.
+
+    What else a service does when it is asked (a message, a line in its own log, a time of change) is not taken back: compensable.
+    """
+
+    spec = ToolSpec(
+        name="http.change",
+        description="Replace, patch or delete one resource of a named service, only while it is what was seen. Can be put back.",
+        schema=schema(
+            ("service", "method", "path"),
+            service=NAME,
+            method={"type": "string", "enum": ["PUT", "PATCH", "DELETE"]},
+            path={"type": "string", "description": "the resource's path in that service"},
+            body={"description": "PUT: the whole resource; PATCH: what becomes different, null for what goes. Sent as JSON"},
+        ),
+        effect=Effect.COMPENSABLE,
+        egress=True,
+        reads_untrusted=True,
+        salient=("service", "path", "body"),
+        visible=("service", "method", "path"),
+        seconds=2 * SECONDS + 10,
+    )
+
+    def title(self, args: Mapping[str, JsonValue]) -> str:
+        return f"{text(args, 'method')} {visible(self.targets(args)[0], keep='')}"
+
+    def change(self, call: Call, before: Standing | None) -> Change:
+        method = text(call.args, "method")
+        if ("body" in call.args) == (method == "DELETE"):
+            raise ArgsInvalid(f"{method} {'takes no' if method == 'DELETE' else 'needs a'} body", fix="send it so")
+        if before is None and method != "PUT":
+            raise ToolFailed(f"nothing stands at {self.targets(call.args)[0]}", fix="PUT something there, or name what is there")
+        if method == "DELETE":
+            return Change(request=Request(method=method), then=None)
+        wanted = call.args["body"]
+        kind = "application/merge-patch+json" if method == "PATCH" and isinstance(wanted, Mapping) else "application/json"
+        then = merged(document(before.body), wanted) if method == "PATCH" and before else wanted
+        return Change(request=Request(method=method, body=json_body(wanted), type=kind), then=json_body(then))
+
+    def done(self, call: Call, before: Standing | None, now: Standing | None) -> bool:
+        if now is None or "body" not in call.args:
+            return now is None and "body" not in call.args
+        try:
+            was, stands = document(before.body) if before else None, document(now.body)
+        except ArgsInvalid:
+            return False
+        return holds(call.args["body"], stands, was, patch=call.args["method"] == "PATCH")
+
+    def result(self, answer: Answer, after: str | None) -> dict[str, JsonValue]:
+        return {**told(answer), "etag": after}
+
+
+class HttpRestore(RestoreTool, _OnService):
+    """Puts a resource back as it was; one that somebody changed since stays as it is and is reported."""
+
+    spec = ToolSpec(
+        name="http.restore",
+        description="Put a resource of a service back as it was before an earlier action. Used by undo.",
+        schema=schema(
+            ("service", "path", "etag", "was"),
+            service=NAME,
+            path={"type": "string"},
+            etag={"type": ["string", "null"], "description": "what the action left there"},
+            was={"type": ["object", "null"], "description": "what the action recorded"},
+        ),
+        effect=Effect.COMPENSABLE,
+        egress=True,
+        salient=("service", "path"),
+        visible=("service", "path"),
+        seconds=2 * SECONDS + 10,
+    )
+
+    def title(self, args: Mapping[str, JsonValue]) -> str:
+        return f"put back {visible(self.targets(args)[0], keep='')}"
+
+    def differing(self, args: Mapping[str, JsonValue], was: Standing, now: Standing) -> list[str]:
+        managed = self.resource(args).service.managed
+        try:
+            return [place for place in differing(document(was.body), document(now.body)) if place not in managed]
+        except ArgsInvalid:
+            return [] if was.body == now.body else ["all of it"]

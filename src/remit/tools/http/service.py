@@ -1,0 +1,87 @@
+"""Services that the person named in the configuration: where requests may go with which headers, and what is told of an answer."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import urljoin
+
+from remit.config import Service as Configured
+from remit.domain.values import JsonValue
+from remit.domain.visible import visible
+from remit.errors import ArgsInvalid
+from remit.tools.http.addresses import Place, read_url
+from remit.tools.http.client import Answer
+
+NAME: Final[Mapping[str, JsonValue]] = {"type": "string", "minLength": 1, "description": "a service of remit's configuration"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """A service that the person named in the configuration."""
+
+    name: str
+    base: Place
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Sent with each request to it, and with none to anybody else; never shown."""
+    private: bool = False
+    idempotency: str = ""
+    """The header by which it knows a request again; '' when it does not."""
+    preconditions: bool = False
+    """Whether it gives strong ETags and honours If-Match and If-None-Match (RFC 9110, 13)."""
+    managed: tuple[str, ...] = ()
+    """Fields that it writes itself, as `data.last_modified`: they need not be as they were."""
+
+    def place(self, path: str) -> Place:
+        """A place of this service. Raises ArgsInvalid for a path that leads out of it."""
+        base = self.base.url.rstrip("/") + "/"
+        found = read_url(urljoin(base, path.lstrip("/")))
+        if not found.url.startswith(base) and found.url != self.base.url:
+            raise ArgsInvalid(f"{path!r} leads out of {self.name}", fix=f"name a path below {self.base.url}")
+        return found
+
+
+def known(services: Mapping[str, Configured]) -> dict[str, Service]:
+    """The configured services. Raises ArgsInvalid for a base that is no plain URL."""
+    return {
+        name: Service(
+            name=name,
+            base=read_url(one.base),
+            headers=one.headers,
+            private=one.private,
+            idempotency=one.idempotency,
+            preconditions=one.preconditions,
+            managed=one.managed,
+        )
+        for name, one in services.items()
+    }
+
+
+def named(services: Mapping[str, Service], name: str) -> Service:
+    """Raises ArgsInvalid for one that is not configured."""
+    if name not in services:
+        raise ArgsInvalid(f"there is no service {name!r}", fix=f"there are {', '.join(services) or 'none'}; remit.toml names them")
+    return services[name]
+
+
+def told(answer: Answer) -> dict[str, JsonValue]:
+    """An answer as JSON: what it says, of its headers those that say what it is."""
+    kept = {
+        name: answer.headers[name]
+        for name in ("content-type", "etag", "location", "last-modified", "retry-after")
+        if name in answer.headers
+    }
+    found: dict[str, JsonValue] = {"status": answer.status, "url": answer.url, "headers": kept, "cut": answer.cut}
+    try:
+        content = answer.body.decode("utf-8")
+    except UnicodeDecodeError:
+        if not answer.cut:
+            return {**found, "base64": base64.b64encode(answer.body).decode("ascii")}
+        content = answer.body.decode("utf-8", "replace")
+    return {**found, "text": content}
+
+
+def start(answer: Answer) -> str:
+    return visible(answer.body[:300].decode("utf-8", "replace"), keep="")

@@ -1,0 +1,72 @@
+"""A real REST service with preconditions: Kinto in a process of its own, on loopback."""
+
+from __future__ import annotations
+
+import base64
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+from remit.config import Service
+
+_SEATS = "buckets/theatre/collections/seats/records"
+MANAGED = ("data.last_modified",)
+
+
+@dataclass
+class Kinto:
+    """The service, and what somebody else does there."""
+
+    port: int
+    user: str = "remit"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": "Basic " + base64.b64encode(f"{self.user}:x".encode()).decode()}
+
+    @property
+    def service(self) -> Service:
+        return Service(base=f"http://127.0.0.1:{self.port}/v1", headers=self.headers, private=True, preconditions=True, managed=MANAGED)
+
+    def ask(self, method: str, path: str, body: Any = None, **headers: str) -> httpx2.Response:
+        return httpx2.request(
+            method, f"http://127.0.0.1:{self.port}/v1/{path}", json=body, headers={**self.headers, **headers}, trust_env=False
+        )
+
+    def seat(self, name: str) -> str:
+        """The path of a seat."""
+        return f"{_SEATS}/{name}"
+
+    def empty(self) -> None:
+        """The theatre without a seat taken."""
+        self.ask("PUT", "buckets/theatre")
+        self.ask("PUT", "buckets/theatre/collections/seats")
+        self.ask("DELETE", _SEATS)
+
+    def put(self, name: str, **data: Any) -> None:
+        self.ask("PUT", self.seat(name), {"data": data}).raise_for_status()
+
+    def seats(self) -> dict[str, Mapping[str, Any]]:
+        """All that is taken, without the times that the service keeps itself."""
+        found = self.ask("GET", _SEATS).json()["data"]
+        return {one["id"]: {k: v for k, v in one.items() if k not in {"last_modified", "id"}} for one in found}
+
+
+@contextmanager
+def kinto() -> Iterator[Kinto]:
+    """A server of its own, ended with the block."""
+    child = Path(__file__).with_name("kinto_child.py")
+    with subprocess.Popen([sys.executable, str(child)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        try:
+            assert process.stdout is not None
+            made = Kinto(int(process.stdout.readline()))
+            made.empty()
+            yield made
+        finally:
+            process.kill()
