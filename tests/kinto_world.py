@@ -24,6 +24,7 @@ class Kinto:
     """The service, and what somebody else does there."""
 
     port: int
+    client: httpx2.Client
     user: str = "remit"
 
     @property
@@ -35,9 +36,7 @@ class Kinto:
         return Service(base=f"http://127.0.0.1:{self.port}/v1", headers=self.headers, private=True, preconditions=True, managed=MANAGED)
 
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> httpx2.Response:
-        return httpx2.request(
-            method, f"http://127.0.0.1:{self.port}/v1/{path}", json=body, headers={**self.headers, **headers}, trust_env=False
-        )
+        return self.client.request(method, f"http://127.0.0.1:{self.port}/v1/{path}", json=body, headers={**self.headers, **headers})
 
     def seat(self, name: str) -> str:
         """The path of a seat."""
@@ -65,8 +64,9 @@ def kinto() -> Iterator[Kinto]:
     with subprocess.Popen([sys.executable, str(child)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         try:
             assert process.stdout is not None
-            made = Kinto(int(process.stdout.readline()))
-            made.empty()
-            yield made
+            with httpx2.Client(trust_env=False) as client:
+                made = Kinto(int(process.stdout.readline()), client)
+                made.empty()
+                yield made
         finally:
             process.kill()

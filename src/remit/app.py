@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from remit.errors import BadInput, JournalTrouble, PolicyInvalid
+from remit.errors import BadInput, JournalTrouble, PolicyInvalid, Unavailable
 from remit.places import Places
 
 if TYPE_CHECKING:
@@ -128,11 +128,20 @@ class App:
         from remit.tools.http.tools import http_tools
 
         found += http_tools(self.config.services, self.store)
+        if self.config.calendars:
+            found += self._calendars()
         if self.config.tools:
             from remit.tools.loading import tools_in
 
             found += [tool for path in self.config.tools for tool in tools_in(path)]
         return found
+
+    def _calendars(self) -> list[Tool]:
+        try:
+            from remit.tools.calendar.tools import calendar_tools
+        except ImportError as error:
+            raise Unavailable(f"a library for calendars is missing: {error.name}", fix="pip install 'remit[calendar]'") from None
+        return calendar_tools(self.config.calendars, self.store, self.clock)
 
     @cached_property
     def policy(self) -> CedarPolicy:

@@ -13,13 +13,21 @@
     preconditions = false                        # true for one that gives strong ETags and honours If-Match
     managed = ["data.last_modified"]             # fields of its resources that it writes itself
 
+    [calendar.work]                              # a CalDAV calendar, by the name that agents use
+    url = "https://dav.example/ann/work/"
+    user = "ann"
+    password = "${DAV_PASSWORD}"
+    zone = "Europe/Berlin"                       # of times that name none
+    address = "ann@example.org"                  # who invites, for events with others
+    private = false
+
 `${NAME}` stands for a variable of the environment, so that the file holds no password.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -44,12 +52,25 @@ class Service:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Calendar:
+    """One `[calendar.NAME]`."""
+
+    url: str
+    user: str = ""
+    password: str = ""
+    zone: str = ""
+    address: str = ""
+    private: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """Everything that `remit.toml` may say."""
 
     databases: Mapping[str, str] = field(default_factory=dict)
     """URLs by name."""
     services: Mapping[str, Service] = field(default_factory=dict)
+    calendars: Mapping[str, Calendar] = field(default_factory=dict)
     tools: tuple[Path, ...] = ()
     """Python files of the person's own tools."""
 
@@ -64,21 +85,38 @@ def load(path: Path, env: Mapping[str, str]) -> Config:
         return Config()
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise BadInput(f"{path} cannot be read: {error}", fix="mend or remove it") from None
-    _only(top, {"http", "sql", "tools"}, str(path))
+    _only(top, {"calendar", "http", "sql", "tools"}, str(path))
     tools = top.get("tools", [])
     if not isinstance(tools, list) or not all(isinstance(one, str) and one.startswith(("/", "~")) for one in tools):
         raise BadInput(f"{path}: tools is no list of absolute paths", fix='write tools = ["/home/ann/my_tools.py"]')
-    databases = {}
-    for name, body in _table(top.get("sql", {}), f"{path}: sql").items():
-        where = f"{path}: sql.{name}"
-        _only(_table(body, where), {"url"}, where)
-        databases[name] = _filled(body.get("url"), f"{where}.url", env)
-    services = {name: _service(body, f"{path}: http.{name}", env) for name, body in _table(top.get("http", {}), f"{path}: http").items()}
-    return Config(databases=databases, services=services, tools=tuple(Path(one).expanduser() for one in tools))
+    return Config(
+        databases={name: _database(body, where, env) for name, body, where in _tables(top, "sql", path)},
+        services={name: _service(body, where, env) for name, body, where in _tables(top, "http", path)},
+        calendars={name: _calendar(body, where, env) for name, body, where in _tables(top, "calendar", path)},
+        tools=tuple(Path(one).expanduser() for one in tools),
+    )
 
 
-def _service(value: Any, where: str, env: Mapping[str, str]) -> Service:
-    body = _table(value, where)
+def _tables(top: Mapping[str, Any], kind: str, path: Path) -> Iterator[tuple[str, dict[str, Any], str]]:
+    """Every `[KIND.NAME]`: its name, what it says, and where that stands."""
+    for name, body in _table(top.get(kind, {}), f"{path}: {kind}").items():
+        where = f"{path}: {kind}.{name}"
+        yield name, _table(body, where), where
+
+
+def _database(body: dict[str, Any], where: str, env: Mapping[str, str]) -> str:
+    _only(body, {"url"}, where)
+    return _filled(body.get("url"), f"{where}.url", env)
+
+
+def _calendar(body: dict[str, Any], where: str, env: Mapping[str, str]) -> Calendar:
+    _only(body, {"url", "user", "password", "zone", "address", "private"}, where)
+    texts = {name: _filled(body[name], f"{where}.{name}", env) for name in ("user", "password", "zone", "address") if name in body}
+    private = _is(body.get("private", False), bool, f"{where}.private", "true or false")
+    return Calendar(url=_filled(body.get("url"), f"{where}.url", env), private=private, **texts)
+
+
+def _service(body: dict[str, Any], where: str, env: Mapping[str, str]) -> Service:
     _only(body, {"base", "headers", "idempotency", "private", "preconditions", "managed"}, where)
     headers = {
         name: _filled(one, f"{where}.headers.{name}", env) for name, one in _table(body.get("headers", {}), f"{where}.headers").items()
@@ -107,7 +145,7 @@ def _texts(value: Any, where: str) -> tuple[str, ...]:
 
 def _table(value: Any, where: str) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise BadInput(f"{where} is not a table", fix="write it as [sql.NAME] or [http.NAME], with keys of its own")
+        raise BadInput(f"{where} is not a table", fix="write it as [sql.NAME], [http.NAME] or [calendar.NAME], with keys of its own")
     return value
 
 

@@ -25,12 +25,18 @@ class _OnService(ResourceTool):
         super().__init__(store)
         self._services = services
 
-    def resource(self, args: Mapping[str, JsonValue]) -> Resource:
+    def resource(self, call: Call) -> Resource:
+        return self._resource(call.args)
+
+    def targets(self, args: Mapping[str, JsonValue]) -> tuple[str, ...]:
+        return (self._resource(args).place.url,)
+
+    def back(self, call: Call) -> Mapping[str, JsonValue]:
+        return {"service": call.args["service"], "path": call.args["path"]}
+
+    def _resource(self, args: Mapping[str, JsonValue]) -> Resource:
         service = named(self._services, text(args, "service"))
         return Resource(service, service.place(text(args, "path")))
-
-    def back(self, args: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
-        return {"service": args["service"], "path": args["path"]}
 
 
 class HttpChange(_OnService):
@@ -109,8 +115,8 @@ class HttpRestore(RestoreTool, _OnService):
     def title(self, args: Mapping[str, JsonValue]) -> str:
         return f"put back {visible(self.targets(args)[0], keep='')}"
 
-    def differing(self, args: Mapping[str, JsonValue], was: Standing, now: Standing) -> list[str]:
-        managed = self.resource(args).service.managed
+    def differing(self, call: Call, was: Standing, now: Standing) -> list[str]:
+        managed = self.resource(call).service.managed
         try:
             return [place for place in differing(document(was.body), document(now.body)) if place not in managed]
         except ArgsInvalid:

@@ -7,8 +7,10 @@ happen. From then on nobody can tell, unless the answer came whole.
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urljoin
 
@@ -81,7 +83,7 @@ async def _once(wanted: Wanted) -> Answer:
     headers = {"accept-encoding": "identity", "user-agent": "remit", **wanted.headers, "host": wanted.place.origin.partition("://")[2]}
     timeout = httpx2.Timeout(_SILENT_SECONDS, connect=_CONNECT_SECONDS)
     try:
-        async with asyncio.timeout(SECONDS), httpx2.AsyncClient(trust_env=False, timeout=timeout) as client:
+        async with asyncio.timeout(SECONDS), httpx2.AsyncClient(trust_env=False, timeout=timeout, verify=_trusted()) as client:
             request = client.build_request(wanted.method, url, headers=headers, content=wanted.body or None)
             request.extensions["sni_hostname"] = wanted.place.host
             response = await client.send(request, stream=True)
@@ -97,6 +99,14 @@ async def _once(wanted: Wanted) -> Answer:
         ) from error
     found = {name.lower(): value for name, value in response.headers.items()}
     return Answer(status=response.status_code, headers=found, body=body, cut=cut, url=wanted.place.url)
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    """Whom this machine trusts; made once, as reading the certificates takes longer than most requests."""
+    import httpx2  # noqa: PLC0415 - see above
+
+    return httpx2.create_ssl_context(trust_env=False)
 
 
 async def _body(response: httpx2.Response, most: int) -> tuple[bytes, bool]:

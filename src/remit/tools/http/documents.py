@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from remit.domain.values import JsonValue, canonical, parse
@@ -63,7 +63,12 @@ def document(body: bytes) -> JsonValue:
 
 def compared(before: bytes | None, after: bytes | None) -> tuple[str, bool]:
     """Two bodies line by line, with nothing hidden, and whether it had to be cut."""
-    lines = difflib.unified_diff(_lines(before), _lines(after), "now", "then", lineterm="", n=1_000)
+    return beside(_lines(before), _lines(after))
+
+
+def beside(before: Sequence[str], after: Sequence[str]) -> tuple[str, bool]:
+    """Lines of two documents, with nothing hidden, and whether it had to be cut."""
+    lines = difflib.unified_diff(before, after, "now", "then", lineterm="", n=1_000)
     shown = "\n".join(visible(line) for line in list(lines)[2:])
     return (shown, False) if len(shown) <= _SHOWN else (f"{shown[:_SHOWN]}\n… it is not shown whole", True)
 

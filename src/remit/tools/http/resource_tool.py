@@ -36,7 +36,7 @@ class ResourceTool(BaseTool):
         self.store = store
 
     @abstractmethod
-    def resource(self, args: Mapping[str, JsonValue]) -> Resource:
+    def resource(self, call: Call) -> Resource:
         """Where the call lands. Raises ArgsInvalid."""
 
     @abstractmethod
@@ -48,33 +48,34 @@ class ResourceTool(BaseTool):
         """Whether what stands there now, and is not what was there before, is what the call wanted. Never guesses."""
 
     @abstractmethod
-    def back(self, args: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
+    def back(self, call: Call) -> Mapping[str, JsonValue]:
         """The arguments by which the tool that restores finds the place again."""
 
-    def targets(self, args: Mapping[str, JsonValue]) -> tuple[str, ...]:
-        return (self.resource(args).place.url,)
+    def compared(self, before: bytes | None, then: bytes | None) -> tuple[str, bool]:
+        """What stands there and what shall, side by side, and whether that had to be cut."""
+        return compared(before, then)
 
     async def preview(self, call: Call) -> Preview:
-        before = await self.resource(call.args).read()
+        before = await self.resource(call).read()
         change = self.change(call, before)
-        shown, clipped = compared(before.body if before else None, change.then)
+        shown, clipped = self.compared(before.body if before else None, change.then)
         text = f"{self.title(call.args)}\n{shown or 'nothing is different then'}"
         staged = await asyncio.to_thread(pack, before, self.store)
         return Preview(text=text, staged={"before": staged}, binding=before.etag if before else "nothing", clipped=clipped)
 
     async def capture(self, call: Call) -> Captured:
-        resource = self.resource(call.args)
+        resource = self.resource(call)
         before = await resource.read()
         if isinstance(call.staged, Mapping) and _etag(before) != _etag(unpack(call.staged["before"], self.store)):
             raise Conflict(f"{resource.place.url} was changed since this was shown", fix="look at it again")
         self.change(call, before)
         kept = await asyncio.to_thread(pack, before, self.store)
         await asyncio.to_thread(self.store.sync)
-        return Captured(data={"before": kept}, touches=self.targets(call.args))
+        return Captured(data={"before": kept}, touches=(resource.place.url,))
 
     async def run(self, call: Call) -> dict[str, JsonValue]:
         """Raises Conflict when something else stands there by now, ToolFailed when it surely changed nothing, else ToolUncertain."""
-        resource, before = self.resource(call.args), self.before(call)
+        resource, before = self.resource(call), self.before(call)
         change = self.change(call, before)
         try:
             answer = await resource.change(change.request, _etag(before), key=call.action)
@@ -89,21 +90,21 @@ class ResourceTool(BaseTool):
         """Nobody else can have it both ways: while the same ETag stands there, the request was not carried out, and may be sent again."""
         if call.captured is None:
             return await super().probe(call)
-        before, now = self.before(call), await self.resource(call.args).read()
+        before, now = self.before(call), await self.resource(call).read()
         if _etag(before) == _etag(now):
             return Probed(happened=Happened.NO, again=True, begun=True)
-        result: JsonValue = {"url": self.targets(call.args)[0], "etag": _etag(now)}
+        result: JsonValue = {"url": self.resource(call).place.url, "etag": _etag(now)}
         if self.done(call, before, now):
             return Probed(happened=Happened.YES, result=result)
         change = self.change(call, before)
-        shown, _ = compared(change.then, now.body if now else None)
+        shown, _ = self.compared(change.then, now.body if now else None)
         return Probed(happened=Happened.UNKNOWN, detail=f"what stands there is neither what was there nor what was wanted:\n{shown}")
 
     def undo(self, call: Call, result: JsonValue) -> Undo | None:
         """Put back what stood there, while what we left still stands. Raises ToolFailed when nobody knows what that was."""
         if not isinstance(result, Mapping) or not isinstance(call.captured, Mapping) or result.get("etag", "") == "":
-            raise ToolFailed("nobody knows what stood there afterwards", fix=f"look at {visible(self.targets(call.args)[0], keep='')}")
-        return Undo(tool=self.restores, args={**self.back(call.args), "etag": result["etag"], "was": call.captured["before"]})
+            raise ToolFailed("nobody knows what stood there afterwards", fix=f"look at {visible(self.resource(call).place.url, keep='')}")
+        return Undo(tool=self.restores, args={**self.back(call), "etag": result["etag"], "was": call.captured["before"]})
 
     def result(self, answer: Answer, after: str | None) -> dict[str, JsonValue]:
         """What the actor is told; `etag` is null for nothing, '' for what nobody knows."""

@@ -9,7 +9,6 @@ from remit.domain.values import JsonValue
 from remit.domain.visible import visible
 from remit.errors import Conflict, ToolFailed
 from remit.ports import Call, Captured, Happened, Preview, Probed
-from remit.tools.http.documents import compared
 from remit.tools.http.resource import Request, Standing, unpack
 from remit.tools.http.resource_tool import Change, ResourceTool
 
@@ -20,12 +19,12 @@ class RestoreTool(ResourceTool):
     """Its arguments are `etag`, what the action left (null: nothing), and `was`, what stood there before (null: nothing)."""
 
     @abstractmethod
-    def differing(self, args: Mapping[str, JsonValue], was: Standing, now: Standing) -> list[str]:
+    def differing(self, call: Call, was: Standing, now: Standing) -> list[str]:
         """Where the two differ, but for what the service is known to write itself."""
 
     def change(self, call: Call, before: Standing | None) -> Change:
         if (before.etag if before else None) != call.args["etag"]:
-            raise Conflict(f"{self.targets(call.args)[0]} was changed since", fix="what stands there stays; look at it")
+            raise Conflict(f"{self.resource(call).place.url} was changed since", fix="what stands there stays; look at it")
         was = unpack(call.args["was"], self.store)
         if was is None:
             return Change(request=Request(method="DELETE"), then=None)
@@ -35,8 +34,8 @@ class RestoreTool(ResourceTool):
         try:
             return await super().preview(call)
         except Conflict as error:
-            now, was = await self.resource(call.args).read(), unpack(call.args["was"], self.store)
-            shown, clipped = compared(now.body if now else None, was.body if was else None)
+            now, was = await self.resource(call).read(), unpack(call.args["was"], self.store)
+            shown, clipped = self.compared(now.body if now else None, was.body if was else None)
             return Preview(text=f"in conflict, it stays as it is now: {visible(error.message, keep='')}\n{shown}", clipped=clipped)
 
     async def capture(self, call: Call) -> Captured:
@@ -59,17 +58,17 @@ class RestoreTool(ResourceTool):
 
     def done(self, call: Call, before: Standing | None, now: Standing | None) -> bool:  # noqa: ARG002 - what was there decides
         was = unpack(call.args["was"], self.store)
-        return was is now if was is None or now is None else not self.differing(call.args, was, now)
+        return was is now if was is None or now is None else not self.differing(call, was, now)
 
     async def _differs(self, call: Call) -> list[JsonValue]:
         try:
-            was, now = unpack(call.args["was"], self.store), await self.resource(call.args).read()
+            was, now = unpack(call.args["was"], self.store), await self.resource(call).read()
         except ToolFailed as error:  # it is done all the same
             return [f"nobody knows: {error.message}"]
-        return [*self.differing(call.args, was, now)] if was and now else []
+        return [*self.differing(call, was, now)] if was and now else []
 
     def _kept(self, call: Call, why: str) -> dict[str, JsonValue]:
-        return {"conflicts": [{"path": self.targets(call.args)[0], "detail": why}], "etag": ""}
+        return {"conflicts": [{"path": self.resource(call).place.url, "detail": why}], "etag": ""}
 
 
 def _conflict(call: Call) -> str:
