@@ -59,6 +59,16 @@ class Program:
     def json(self, *args: str, **env: str) -> list[Any]:
         return [json.loads(line) for line in self(*args, **env).out.splitlines()]
 
+    def configure(self, text: str) -> None:
+        """Write remit.toml."""
+        path = self.home / "config" / "remit" / "remit.toml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+    def last(self) -> str:
+        """The latest run of a plan."""
+        return str(next(run["run"] for run in self.json("runs", "--all", "--json") if run["kind"] == "plan"))
+
     def plan(self, text: str, name: str = "plan.toml") -> str:
         (self.home.parent / name).write_text(text, encoding="utf-8")
         return str(self.home.parent / name)

@@ -16,9 +16,10 @@ from remit.places import Places
 if TYPE_CHECKING:
     from remit.config import Config
     from remit.domain.action import Level
+    from remit.domain.held import Held
     from remit.domain.plan import Plan
     from remit.domain.run import LegEnd, Run, RunKind
-    from remit.domain.values import RunId
+    from remit.domain.values import JsonValue, RunId
     from remit.gate.gate import Gate, Limits
     from remit.gate.inbox import Inbox
     from remit.gate.undo import Undoing, UndoPlan
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from remit.ports import Journal, Model, Store, Tool
     from remit.runs.engine import Engine
     from remit.runs.runs import Runs
+    from remit.tools.changes.roots import Roots
 
 _LETTERS: Final = "abcdefghijkmnpqrstuvwxyz23456789"
 """Without l, o, 0 and 1, which read alike."""
@@ -115,10 +117,10 @@ class App:
         files = [path for _, path in _policy_files(self.places.roots)]
         closed = [*(path.parent for path in files), *files, _config() / "remit.toml", *self.config.tools]
         roots = Roots(self.places.roots, (self.places.state, *closed))
-        shipped = [*file_tools(roots, self.store), *shell_tools(roots, self.store, self.places.state / "scratch"), *self._configured()]
+        shipped = [*file_tools(roots, self.store), *shell_tools(roots, self.store, self.places.state / "scratch"), *self._configured(roots)]
         return {tool.spec.name: tool for tool in (*shipped, *self._more_tools)}
 
-    def _configured(self) -> list[Tool]:
+    def _configured(self, roots: Roots) -> list[Tool]:
         """Tools for the person's databases, and of the person's own. Raises BadInput for what cannot be loaded."""
         found: list[Tool] = []
         if self.config.databases:
@@ -130,6 +132,8 @@ class App:
         found += http_tools(self.config.services, self.store)
         if self.config.calendars:
             found += self._calendars()
+        if self.config.mail:
+            found += self._mail(roots)
         if self.config.tools:
             from remit.tools.loading import tools_in
 
@@ -142,6 +146,13 @@ class App:
         except ImportError as error:
             raise Unavailable(f"a library for calendars is missing: {error.name}", fix="pip install 'remit[calendar]'") from None
         return calendar_tools(self.config.calendars, self.store, self.clock)
+
+    def _mail(self, roots: Roots) -> list[Tool]:
+        try:
+            from remit.tools.mail.tools import mail_tools
+        except ImportError as error:
+            raise Unavailable(f"a library for mail is missing: {error.name}", fix="pip install 'remit[mail]'") from None
+        return mail_tools(self.config.mail, roots=roots, store=self.store, clock=self.clock, outbox=self.places.state / "outbox")
 
     @cached_property
     def policy(self) -> CedarPolicy:
@@ -184,10 +195,12 @@ class App:
     def engine(self) -> Engine:
         from remit.domain.run import RunKind
         from remit.runs.engine import Engine, Worker
+        from remit.runs.held_worker import HeldWorker
         from remit.runs.plan_worker import PlanWorker
         from remit.runs.undo_worker import UndoWorker
 
         workers: dict[RunKind, Worker] = {RunKind.PLAN: PlanWorker(self.clock), RunKind.UNDO: UndoWorker(), RunKind.AGENT: _AgentRuns(self)}
+        workers[RunKind.HELD] = HeldWorker(self.clock)
         return Engine(journal=self.journal, gate=self.gate, workers=workers, clock=self.clock, ids=self.ids)
 
     def open_plan(self, plan: Plan, *, level: Level, who: str) -> Run:
@@ -215,6 +228,32 @@ class App:
         goal = "undo " + ", ".join(step.of for step in plan.steps)
         return self.engine.open(
             kind=RunKind.UNDO, goal=goal, level=Level.APPROVER, actor=f"person:{who}", spec=plan.to_spec(), roots=self._roots()
+        )
+
+    def letters(self) -> list[tuple[Held, Run]]:
+        """Letters in the outbox that have not gone and were not called back, each with the run that lets it go when its time has come."""
+        from remit.tools.mail.outbox import Outbox, Where
+
+        found = [(held, self._letter(held)) for _, held in Outbox(self.places.state / "outbox").all(Where.HELD, Where.SENDING)]
+        return [(held, run) for held, run in found if self.runs.ended(run.id) is None]
+
+    def _letter(self, held: Held) -> Run:
+        from remit.domain.action import Level
+        from remit.domain.run import RunKind
+        from remit.domain.values import ActionId, RunId
+
+        people = (self.gate.record(ActionId(held.action)).started or {}).get("people") or ()
+        spec: dict[str, JsonValue] = {
+            "v": 1,
+            "tool": "mail.release",
+            "args": {"account": held.account, "id": held.id},
+            "at": held.goes_at,
+            "of": held.action,
+            "who": str(people[0]) if isinstance(people, list | tuple) and people else "",
+        }
+        goal = f"send mail to {', '.join(held.recipients)}: {held.subject}"
+        return self.engine.open(
+            kind=RunKind.HELD, goal=goal, level=Level.APPROVER, actor="outbox", spec=spec, run=RunId(f"mail-{held.id[:12]}")
         )
 
     def roots_of(self, *runs: RunId) -> list[Path]:

@@ -21,6 +21,15 @@
     address = "ann@example.org"                  # who invites, for events with others
     private = false
 
+    [mail.me]                                    # a mail account, by the name that agents use
+    address = "Ann <ann@example.org>"
+    smtp = "smtps://ann:${MAIL_PASSWORD}@mail.example"   # or smtp+starttls://
+    imap = "imaps://ann:${MAIL_PASSWORD}@mail.example"
+    hold = 300                                   # seconds in which a mail that is to be sent can still be called back
+    sent = "Sent"
+    drafts = "Drafts"
+    keeps_sent = false                           # true for a server that files what it sends by itself
+
 `${NAME}` stands for a variable of the environment, so that the file holds no password.
 """
 
@@ -64,6 +73,20 @@ class Calendar:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Mail:
+    """One `[mail.NAME]`."""
+
+    address: str
+    smtp: str
+    imap: str = ""
+    hold: int = 300
+    """Seconds."""
+    sent: str = "Sent"
+    drafts: str = "Drafts"
+    keeps_sent: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """Everything that `remit.toml` may say."""
 
@@ -71,6 +94,7 @@ class Config:
     """URLs by name."""
     services: Mapping[str, Service] = field(default_factory=dict)
     calendars: Mapping[str, Calendar] = field(default_factory=dict)
+    mail: Mapping[str, Mail] = field(default_factory=dict)
     tools: tuple[Path, ...] = ()
     """Python files of the person's own tools."""
 
@@ -85,7 +109,7 @@ def load(path: Path, env: Mapping[str, str]) -> Config:
         return Config()
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise BadInput(f"{path} cannot be read: {error}", fix="mend or remove it") from None
-    _only(top, {"calendar", "http", "sql", "tools"}, str(path))
+    _only(top, {"calendar", "http", "mail", "sql", "tools"}, str(path))
     tools = top.get("tools", [])
     if not isinstance(tools, list) or not all(isinstance(one, str) and one.startswith(("/", "~")) for one in tools):
         raise BadInput(f"{path}: tools is no list of absolute paths", fix='write tools = ["/home/ann/my_tools.py"]')
@@ -93,6 +117,7 @@ def load(path: Path, env: Mapping[str, str]) -> Config:
         databases={name: _database(body, where, env) for name, body, where in _tables(top, "sql", path)},
         services={name: _service(body, where, env) for name, body, where in _tables(top, "http", path)},
         calendars={name: _calendar(body, where, env) for name, body, where in _tables(top, "calendar", path)},
+        mail={name: _mail(body, where, env) for name, body, where in _tables(top, "mail", path)},
         tools=tuple(Path(one).expanduser() for one in tools),
     )
 
@@ -114,6 +139,21 @@ def _calendar(body: dict[str, Any], where: str, env: Mapping[str, str]) -> Calen
     texts = {name: _filled(body[name], f"{where}.{name}", env) for name in ("user", "password", "zone", "address") if name in body}
     private = _is(body.get("private", False), bool, f"{where}.private", "true or false")
     return Calendar(url=_filled(body.get("url"), f"{where}.url", env), private=private, **texts)
+
+
+def _mail(body: dict[str, Any], where: str, env: Mapping[str, str]) -> Mail:
+    _only(body, {"address", "smtp", "imap", "hold", "sent", "drafts", "keeps_sent"}, where)
+    texts = {name: _filled(body[name], f"{where}.{name}", env) for name in ("imap", "sent", "drafts") if name in body}
+    hold = _is(body.get("hold", 300), int, f"{where}.hold", "a number of seconds")
+    if hold < 0 or isinstance(hold, bool):
+        raise BadInput(f"{where}.hold is a number of seconds from 0", fix="write it so, or leave it out")
+    return Mail(
+        address=_filled(body.get("address"), f"{where}.address", env),
+        smtp=_filled(body.get("smtp"), f"{where}.smtp", env),
+        hold=hold,
+        keeps_sent=_is(body.get("keeps_sent", False), bool, f"{where}.keeps_sent", "true or false"),
+        **texts,
+    )
 
 
 def _service(body: dict[str, Any], where: str, env: Mapping[str, str]) -> Service:
@@ -145,7 +185,7 @@ def _texts(value: Any, where: str) -> tuple[str, ...]:
 
 def _table(value: Any, where: str) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise BadInput(f"{where} is not a table", fix="write it as [sql.NAME], [http.NAME] or [calendar.NAME], with keys of its own")
+        raise BadInput(f"{where} is not a table", fix="write it as [sql.NAME] or [mail.NAME], with keys of its own")
     return value
 
 

@@ -34,9 +34,7 @@ def remit(tmp_path: Path) -> Program:
 
 
 def configure(remit: Program, server: Server, more: str = "") -> None:
-    path = remit.home / "config" / "remit" / "remit.toml"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f'[http.shop]\nbase = "{server.base}"\nprivate = true\n{more}', encoding="utf-8")
+    remit.configure(f'[http.shop]\nbase = "{server.base}"\nprivate = true\n{more}')
 
 
 def asked_and_approved(remit: Program, **env: str) -> int:

@@ -45,18 +45,8 @@ def remit(tmp_path: Path) -> Program:
 def shop(request: pytest.FixtureRequest, tmp_path: Path, remit: Program) -> Shop:
     made: Shop = Sqlite(tmp_path) if request.param == "sqlite" else Postgres(request.getfixturevalue("uri"), "program")
     made.script(SHOP)
-    configure(remit, f'[sql.shop]\nurl = "{made.url}"\n')
+    remit.configure(f'[sql.shop]\nurl = "{made.url}"\n')
     return made
-
-
-def configure(remit: Program, text: str) -> None:
-    path = remit.home / "config" / "remit" / "remit.toml"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
-
-
-def last(remit: Program) -> str:
-    return str(next(run["run"] for run in remit.json("runs", "--all", "--json") if run["kind"] == "plan"))
 
 
 @proves("undo.mixed")
@@ -65,14 +55,14 @@ def test_rows_and_files_of_one_run_are_taken_back_together(remit: Program, shop:
     before = shop.dump()
     assert remit("run", remit.plan(PLAN)).code == 0
     assert (remit.folder / "total.txt").read_text(encoding="utf-8") == "2100 before, 2 raised"
-    assert "change invoice id=" in remit("undo", last(remit)).out
-    assert remit("undo", last(remit), "--yes").code == 0
+    assert "change invoice id=" in remit("undo", remit.last()).out
+    assert remit("undo", remit.last(), "--yes").code == 0
     assert shop.dump() == before
     assert not (remit.folder / "total.txt").exists()
     remit("run", remit.plan(PLAN))
     shop.script("UPDATE invoice SET cents = 42 WHERE id = 10")
     (remit.folder / "total.txt").write_text("mine", encoding="utf-8")
-    said = remit("undo", last(remit), "--yes")
+    said = remit("undo", remit.last(), "--yes")
     assert said.code == 5
     assert "invoice id=" in said.out
     assert "total.txt" in said.out
@@ -125,13 +115,13 @@ def test_definitions_ask_and_rules_on_tables_hold(remit: Program, shop: Shop) ->
         ("[sql.shop]\n", "url"),
         ("[sql.shop]\nurl = 'mysql://x'\n", "not supported"),
         ("[sql.shop]\nurl = 'sqlite:///${NO_SUCH_NAME}'\n", "NO_SUCH_NAME"),
-        ("[nosql]\n", "known are calendar, http, sql, tools"),
+        ("[nosql]\n", "known are calendar, http, mail, sql, tools"),
         ("[sql", "remit.toml"),
     ],
 )
 def test_a_broken_configuration_is_explained(remit: Program, text: str, says: str) -> None:
     """The file, the place and a way out; nothing runs."""
-    configure(remit, text)
+    remit.configure(text)
     said = remit("run", remit.plan(PLAN))
     assert said.code == 2
     assert says in said.err
@@ -139,7 +129,7 @@ def test_a_broken_configuration_is_explained(remit: Program, text: str, says: st
 
 def test_a_database_that_is_not_there_is_a_clear_failure(remit: Program) -> None:
     """Surely nothing happened: the step fails and asks what now."""
-    configure(remit, '[sql.shop]\nurl = "postgresql+psycopg://nobody@127.0.0.1:1/none"\n')
+    remit.configure('[sql.shop]\nurl = "postgresql+psycopg://nobody@127.0.0.1:1/none"\n')
     said = remit("run", remit.plan(PLAN))
     assert said.code == 3
     assert "refused" in remit("inbox").out
@@ -147,7 +137,7 @@ def test_a_database_that_is_not_there_is_a_clear_failure(remit: Program) -> None
 
 def test_an_agent_cannot_rewrite_the_configuration(remit: Program) -> None:
     """It names databases and holds addresses; like policy it is closed to every tool."""
-    configure(remit, "")
+    remit.configure("")
     path = remit.home / "config" / "remit" / "remit.toml"
     text = f"goal = 'x'\n[[step]]\nid = 's'\ntool = 'files.write'\nargs = {{ path = '{path}', text = 'x' }}\n"
     remit("run", remit.plan(text), "--root", "/")

@@ -99,6 +99,15 @@ def test_a_value_is_named_only_as_a_whole(value: str, words: str, whole: bool) -
     assert named(value, words) is whole
 
 
+@proves("provenance.own_words_only")
+def test_a_mail_address_is_named_without_its_scheme() -> None:
+    """Nobody writes `mailto:` into a sentence; another address that only ends alike is not named."""
+    words = "tell bob@example.org"
+    assert provenance(["mailto:bob@example.org"], [], words=words, owned_roots=[]) == 3
+    assert provenance(["mailto:b@example.org"], [], words=words, owned_roots=[]) < 3
+    assert provenance(["mailto:bob@example.org.evil.net"], [], words=words, owned_roots=[]) < 3
+
+
 @proves("provenance.least_counts")
 def test_the_least_known_value_decides() -> None:
     """One destination out of a mail makes the whole call untrusted, whatever else the person said."""

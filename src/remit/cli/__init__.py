@@ -23,6 +23,7 @@ _COMMANDS: Final = {
     "approve": ("remit.cli.inbox", "Say yes to exactly what a question shows."),
     "deny": ("remit.cli.inbox", "Say no."),
     "answer": ("remit.cli.inbox", "Answer a question that is not an approval."),
+    "outbox": ("remit.cli.outbox", "Mail that is held, and letting it go when its time has come."),
     "undo": ("remit.cli.undo", "Take back an action, a run, or everything since a time."),
     "log": ("remit.cli.log", "Search, follow or verify the journal."),
     "policy": ("remit.cli.policy", "Check and explain policies."),

@@ -70,6 +70,7 @@ def run(
             click.echo(f"run {opened.id} at level {opened.level} in {', '.join(opened.roots)}")
         end = drive(app, opened.id, interactive=_at_terminal(as_json), wait=wait, quiet=as_json)
         _tell(opened.id, end, as_json=as_json)
+        _held(app, as_json=as_json)
     finally:
         app.close()
     sys.exit(exit_code_for(end))
@@ -168,6 +169,13 @@ def _inputs(pairs: tuple[str, ...]) -> dict[str, JsonValue]:
         except ArgsInvalid:
             found[name] = value
     return found
+
+
+def _held(app: App, *, as_json: bool) -> None:
+    """Mail that waits in the outbox needs somebody who lets it go."""
+    letters = app.letters()
+    if letters and not as_json:
+        click.echo(f"{len(letters)} letter(s) held in the outbox: `remit outbox --follow` lets each go when its time has come")
 
 
 def _at_terminal(as_json: bool) -> bool:

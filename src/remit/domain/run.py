@@ -11,11 +11,13 @@ from remit.domain.values import JsonValue, QuestionId, RunId
 
 
 class RunKind(StrEnum):
-    """Who advances it: the plan worker, the agent worker, a person's own orders (undo), or nobody here."""
+    """Who advances it: the plan worker, the agent worker, a person's own orders (undo), the clock (held), or nobody here."""
 
     PLAN = "plan"
     AGENT = "agent"
     UNDO = "undo"
+    HELD = "held"
+    """One call that is held until its time has come."""
     OWN = "own"
     """A person's own program, which remit cannot continue."""
 

@@ -20,6 +20,7 @@ OWNED: Final = 1
 UNTRUSTED: Final = 0
 
 _FILE: Final = "file://"
+_MAIL: Final = "mailto:"
 _ESCAPES: Final = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
 _SHORTEST: Final = 3
 """A shorter text (`a`, `of`) stands in any sentence by chance; only numbers may be shorter."""
@@ -124,10 +125,11 @@ def _under(path: str, roots: Sequence[str]) -> bool:
 
 
 def _names(target: str, roots: Sequence[str]) -> Iterator[str]:
-    """The ways a person may write a target: whole, or from a root on; folders also with `/` at the end."""
+    """The ways a person may write a target: whole, an address without its scheme, a path from a root on; folders with `/` at the end."""
     path = _path(target)
     if not path:
         yield target
+        yield from (target.removeprefix(_MAIL),) if target.startswith(_MAIL) else ()
         return
     short = [path[len(root) :] for root in roots if path.startswith(root) and _under(path, roots)]
     for name in (path, *short, *(f"./{name}" for name in short)):

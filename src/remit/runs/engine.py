@@ -13,7 +13,7 @@ from remit.domain.receipt import Waiting
 from remit.domain.record import question_from
 from remit.domain.run import LegEnd, Run, RunKind, RunState
 from remit.domain.values import ActionId, JsonValue, RunId, action_id, split_id
-from remit.errors import BadInput
+from remit.errors import AlreadyRecorded, BadInput
 from remit.gate.gate import Gate
 from remit.ports import Clock, Ids, Journal
 from remit.runs.runs import Runs
@@ -36,9 +36,23 @@ class Engine:
         self._clock = clock
         self._ids = ids
 
-    def open(self, *, kind: RunKind, goal: str, level: Level, actor: str, spec: Mapping[str, JsonValue], roots: Sequence[str] = ()) -> Run:
-        """Write the run down; nothing else happens until `advance`. Durable, so that a run that was promised exists."""
-        run = RunId(self._ids.new())
+    def open(
+        self,
+        *,
+        kind: RunKind,
+        goal: str,
+        level: Level,
+        actor: str,
+        spec: Mapping[str, JsonValue],
+        roots: Sequence[str] = (),
+        run: RunId | None = None,
+    ) -> Run:
+        """Write the run down; nothing else happens until `advance`. Durable, so that a run that was promised exists.
+
+        With an id of its own it is opened once, whoever else does the same.
+        """
+        once = run is not None
+        run = run or RunId(self._ids.new())
         body: dict[str, JsonValue] = {
             "v": 1,
             "kind": str(kind),
@@ -48,7 +62,11 @@ class Engine:
             "spec": dict(spec),
             "roots": list(roots),
         }
-        self._journal.append([self._draft(run, Kind.OPENED, body)], durable=True).result()
+        try:
+            self._journal.append([self._draft(run, Kind.OPENED, body)], durable=True).result()
+        except AlreadyRecorded:
+            if not once:
+                raise
         return self._runs.load(run)
 
     async def advance(self, run: RunId) -> LegEnd:

@@ -110,7 +110,7 @@ class FilesRead(ReadTool):
         path = self.place(call.args)
         offset, limit = number(call.args, "offset", 0), min(max(number(call.args, "limit", _BYTES), 4), _BYTES_MAX)
         with explained("read", path):
-            data, size = _part(path, offset, limit)
+            data, size = part(path, offset, limit)
         kept, encoding = _decodable(data, last=offset + len(data) >= size)
         value = kept.decode("utf-8") if encoding == "utf-8" else base64.b64encode(kept).decode("ascii")
         following = offset + len(kept) if offset + len(kept) < size else None
@@ -157,7 +157,8 @@ def is_folder(path: bytes) -> bool:
         return False
 
 
-def _part(path: bytes, offset: int, limit: int) -> tuple[bytes, int]:
+def part(path: bytes, offset: int, limit: int) -> tuple[bytes, int]:
+    """Some bytes of a file, and how many it has. Raises OSError, or ToolFailed for what is no file."""
     with place(path) as (folder, name):
         handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
         try:

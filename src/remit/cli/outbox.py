@@ -1,0 +1,101 @@
+"""`remit outbox`: mail that is held, how to call it back, and letting it go."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from remit.app import App, places
+from remit.cli import show
+from remit.cli.driving import drive, report
+from remit.cli.exits import DONE, INTERRUPTED, TERMINATED, Terminated, exit_code_for
+from remit.domain.run import RunState
+from remit.errors import RunBusy
+
+if TYPE_CHECKING:
+    from remit.domain.held import Held
+    from remit.domain.run import Run
+    from remit.domain.values import JsonValue
+
+_TICK: Final = 1.0
+"""Seconds between looks at the clock."""
+
+
+@click.command()
+@click.option("--send", is_flag=True, help="Let go what is due now.")
+@click.option("--follow", is_flag=True, help="Stay, and let each letter go when its time has come, until Ctrl-C.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per letter.")
+def outbox(send: bool, follow: bool, as_json: bool) -> None:
+    """List the mail that is held: to whom, when it goes, and how to call it back. With --send or --follow it is let go."""
+    app = App(places())
+    code = DONE
+    try:
+        if not (send or follow):
+            _list(app, as_json=as_json)
+        elif follow:
+            while True:
+                _send(app)
+                time.sleep(_TICK)
+        else:
+            code = _send(app)
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    except Terminated:
+        code = TERMINATED
+    finally:
+        app.close()
+    sys.exit(code)
+
+
+def _list(app: App, *, as_json: bool) -> None:
+    letters = app.letters()
+    for held, run in letters:
+        click.echo(json.dumps(_data(held, run), ensure_ascii=False) if as_json else _told(app, held))
+    if not letters and not as_json:
+        click.echo("no letter is held")
+
+
+def _send(app: App) -> int:
+    """Let go what is due; the worst exit code of them."""
+    codes = [DONE]
+    for held, run in app.letters():
+        if held.goes_at > app.clock.now() or app.runs.waiting_for(run.id):
+            continue  # not yet, or a person is asked about it
+        try:
+            end = drive(app, run.id, interactive=False, quiet=True)
+        except RunBusy:
+            continue  # another process is letting it go
+        if end.state is not RunState.WAITING or end.waiting:
+            click.echo(f"{show.clean(held.subject, keep='')} to {', '.join(held.recipients)}: {report(run.id, end)}")
+            codes.append(exit_code_for(end))
+    sys.stdout.flush()
+    return max(codes)
+
+
+def _told(app: App, held: Held) -> str:
+    left = (held.goes_at - app.clock.now()) // 1000
+    when = f"goes in {left // 60} min {left % 60} s" if left > 0 else "is due: `remit outbox --send`"
+    return "\n".join(
+        [
+            click.style(f"to {', '.join(held.recipients)}: {show.clean(held.subject, keep='')}", bold=True),
+            f"  {when}",
+            f"  to call it back: remit undo {held.action} --yes",
+        ]
+    )
+
+
+def _data(held: Held, run: Run) -> dict[str, JsonValue]:
+    return {
+        "id": held.id,
+        "run": run.id,
+        "action": held.action,
+        "account": held.account,
+        "to": [*held.recipients],
+        "subject": held.subject,
+        "message_id": held.message_id,
+        "goes_at": held.goes_at,
+    }

@@ -1,0 +1,138 @@
+"""Looking into folders and filing letters (RFC 9051): nothing is marked as read, and every wait has an end."""
+
+from __future__ import annotations
+
+import imaplib
+import ssl
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+import imap_tools
+
+from remit.errors import ArgsInvalid, NotFound, ToolFailed, Unavailable
+from remit.tools.base import uninterrupted
+from remit.tools.mail.accounts import Account, Server
+
+T = TypeVar("T")
+_SECONDS: Final = 30
+"""How long the server may be silent."""
+_TROUBLE: Final = (imap_tools.ImapToolsError, imaplib.IMAP4.error, OSError, ValueError, IndexError)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A letter in a folder."""
+
+    uid: str
+    message: Any
+    """`imap_tools.MailMessage`."""
+
+
+async def asked(account: Account, work: Callable[[imap_tools.BaseMailBox], T]) -> T:
+    """Do something with the account's folders, in a thread. Raises Unavailable when the server cannot be reached, else ToolFailed."""
+    if account.imap is None:
+        raise ToolFailed(f"mail account {account.name} cannot be read", fix="set its `imap` in remit.toml")
+    server = account.imap
+
+    def whole() -> T:
+        with _box(server) as box:
+            try:
+                return work(box)
+            except _TROUBLE as error:
+                raise ToolFailed(f"{server.host} cannot do that: {_said(error)}", fix="see whether the folder is there") from error
+
+    return await uninterrupted(whole)
+
+
+def criteria(args: Mapping[str, Any]) -> Any:
+    """A search in the server's words. Raises ArgsInvalid for what it cannot be asked."""
+    words: dict[str, Any] = {}
+    for name, key in (("from", "from_"), ("to", "to"), ("subject", "subject"), ("text", "text")):
+        if value := args.get(name):
+            if any(ord(c) < 32 for c in value):  # noqa: PLR2004 - controls, which would end the line
+                raise ArgsInvalid(f"{name} has characters in it that no search can have", fix="use plain text")
+            words[key] = value
+    if args.get("unread"):
+        words["seen"] = False
+    for name, key in (("since", "date_gte"), ("before", "date_lt")):
+        if value := args.get(name):
+            words[key] = _day(value)
+    return imap_tools.AND(**words) if words else imap_tools.AND(all=True)
+
+
+def search(box: Any, folder: str, wanted: Any, limit: int) -> tuple[list[Found], int]:
+    """The newest letters that fit, without their attachments, and how many there are."""
+    box.folder.set(folder, readonly=True)
+    uids = box.uids(wanted, charset="UTF-8")
+    newest = list(reversed(uids))[:limit]
+    if not newest:
+        return [], len(uids)
+    fetched = box.fetch(uid_list=newest, mark_seen=False, headers_only=True, bulk=True)
+    found = {one.uid: Found(uid=one.uid, message=one) for one in fetched}
+    return [found[uid] for uid in newest if uid in found], len(uids)
+
+
+def one(box: Any, folder: str, uid: str) -> Found:
+    """A whole letter. Raises NotFound."""
+    box.folder.set(folder, readonly=True)
+    for message in box.fetch(uid_list=[uid], mark_seen=False):
+        return Found(uid=uid, message=message)
+    raise NotFound(f"there is no letter {uid} in {folder}", fix="take it from mail.search, as it stands there")
+
+
+def known_by(box: Any, folder: str, message_id: str) -> list[str]:
+    """The letters with that Message-ID: compared here, as servers find parts of words."""
+    box.folder.set(folder, readonly=True)
+    uids = box.uids(imap_tools.AND(header=imap_tools.H("Message-ID", message_id)))
+    if not uids:
+        return []
+    letters = box.fetch(uid_list=uids, mark_seen=False, headers_only=True, bulk=True)
+    return [letter.uid for letter in letters if message_id in " ".join(letter.headers.get("message-id", ())).split()]
+
+
+def file(box: Any, folder: str, message_id: str, message: bytes, flag: str) -> None:
+    """Put a letter into a folder where it is not yet."""
+    if not known_by(box, folder, message_id):
+        box.append(message, folder, dt=None, flag_set=[flag])
+
+
+def discard(box: Any, folder: str, uids: Sequence[str]) -> None:
+    """Remove letters for good."""
+    box.folder.set(folder)
+    box.delete(list(uids))
+
+
+@contextmanager
+def _box(server: Server) -> Iterator[Any]:
+    try:
+        if server.kind == "imaps":
+            made: Any = imap_tools.MailBox(server.host, server.port, timeout=_SECONDS, ssl_context=ssl.create_default_context())
+        else:
+            made = imap_tools.MailBoxUnencrypted(server.host, server.port, timeout=_SECONDS)
+        box = made.login(server.user, server.password, initial_folder=None)
+    except imap_tools.MailboxLoginError as error:
+        raise ToolFailed(f"{server.host} does not let {server.user} in", fix="mend user and password in remit.toml") from error
+    except _TROUBLE as error:
+        raise Unavailable(f"{server.host} was not reached: {_said(error)}", fix="see whether it is up, and try again") from error
+    try:
+        yield box
+    finally:
+        try:
+            box.logout()
+        except _TROUBLE:
+            box.client.shutdown()
+
+
+def _day(text: str) -> Any:
+    from datetime import date  # noqa: PLC0415 - for searches by date only
+
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ArgsInvalid(f"{text!r} is no day", fix="write 2026-11-27") from None
+
+
+def _said(error: BaseException) -> str:
+    return (str(error) or type(error).__name__)[:300]
