@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from fault_worlds import Events, Letters, PostgresRows, Rows, Web, World
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
@@ -17,6 +19,8 @@ class Mark:
     file: str
     text: str
     times: int = 1
+    later: bool = False
+    """The step succeeds before: it only sees to it that this comes about."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +37,10 @@ class Family:
     undo: bool = False
     """What is killed is the undo of a finished run."""
     blind: Sequence[str] = field(default=())
-    """Tools that cannot look at what they did."""
+    """Tools that cannot (always) tell what they did."""
+    counts_actions: bool = False
+    """The world itself knows which action did what."""
+    world: type[World] = World
 
     def furnish(self, root: Path) -> None:
         """The folder as the run finds it."""
@@ -69,6 +76,39 @@ def _append(step: str, token: str, needs: str = "") -> str:
 def _shell(step: str, command: str, needs: str = "") -> str:
     wants = f'\nneeds = ["{needs}"]' if needs else ""
     return f'id = "{step}"\ntool = "shell.run"\nargs = {{ command = "{command}" }}{wants}'
+
+
+def _sql(step: str, table: str, sql: str, needs: str = "") -> str:
+    wants = f'\nneeds = ["{needs}"]' if needs else ""
+    return f'id = "{step}"\ntool = "sql.write"\nargs = {{ database = "shop", table = "{table}", sql = "{sql}" }}{wants}'
+
+
+def _append_new(step: str, token: str) -> str:
+    return f'id = "{step}"\ntool = "files.write"\nargs = {{ path = "log.txt", text = "{token}\\n" }}'
+
+
+_SEATS = "buckets/theatre/collections/seats/records/"
+
+
+def _order(step: str) -> str:
+    args = f'service = "shop", method = "POST", path = "orders", body = {{ seat = "tok-{step}" }}'
+    return f'id = "{step}"\ntool = "http.send"\nargs = {{ {args} }}'
+
+
+def _seat(step: str, method: str, seat: str, token: str, needs: str = "", *, field: str = "who") -> str:
+    wants = f'\nneeds = ["{needs}"]' if needs else ""
+    args = f'service = "theatre", method = "{method}", path = "{_SEATS}{seat}", body = {{ data = {{ {field} = "{token}" }} }}'
+    return f'id = "{step}"\ntool = "http.change"\nargs = {{ {args} }}{wants}'
+
+
+def _event(step: str, verb: str, args: str, needs: str = "") -> str:
+    wants = f'\nneeds = ["{needs}"]' if needs else ""
+    return f'id = "{step}"\ntool = "calendar.{verb}"\nargs = {{ calendar = "work", {args} }}{wants}'
+
+
+def _mail(step: str, verb: str) -> str:
+    args = f'account = "me", to = ["bob@example.org"], subject = "tok-{step}", text = "hello"'
+    return f'id = "{step}"\ntool = "mail.{verb}"\nargs = {{ {args} }}'
 
 
 _BEGIN = 'id = "begin"\ntool = "files.write"\nargs = { path = "log.txt", text = "tok-begin\\nEND\\n" }'
@@ -128,6 +168,56 @@ _DOUBT = _plan(
     'id = "delta"\ntool = "post.book"\nargs = { line = "tok-delta" }\nretries = 8',
 )
 
+_ROWS = _plan(
+    _sql("one", "customer", "INSERT INTO customer(id, name) VALUES (7, 'tok-one')"),
+    _sql("two", "customer", "UPDATE customer SET note = coalesce(note, '') || 'tok-two' WHERE id = 3", "one"),
+    _sql("gone", "invoice", "DELETE FROM invoice WHERE customer = 1"),
+    _sql("more", "line", "INSERT INTO line SELECT 12, n + 10, 'tok-more' FROM line WHERE invoice = 12", "gone"),
+    _sql("raise", "invoice", "UPDATE invoice SET cents = cents * 2", "more"),
+    _append_new("log", "tok-log"),
+)
+_ROW_MARKS = (
+    Mark(step="one", file="rows", text="tok-one"),
+    Mark(step="two", file="rows", text="tok-two"),
+    Mark(step="more", file="rows", text="tok-more"),
+    Mark(step="log", file="log.txt", text="tok-log"),
+)
+_WEB = _plan(
+    _order("one"),
+    _seat("put", "PUT", "b7", "tok-put"),
+    _seat("patch", "PATCH", "a1", "tok-patch"),
+    'id = "delete"\ntool = "http.change"\nargs = { service = "theatre", method = "DELETE", path = "' + _SEATS + 'a2" }',
+    _order("two"),
+    _seat("again", "PATCH", "b7", "tok-again", "put", field="more"),
+)
+_WEB_MARKS = (
+    Mark(step="one", file="orders", text="tok-one"),
+    Mark(step="two", file="orders", text="tok-two"),
+    Mark(step="put", file="seats", text="tok-put"),
+    Mark(step="patch", file="seats", text="tok-patch"),
+    Mark(step="again", file="seats", text="tok-again"),
+)
+_EVENTS = _plan(
+    _event("make", "create", 'title = "tok-make", start = "2026-11-30T09:00"'),
+    _event("series", "create", 'title = "tok-series", start = "2026-11-30T10:00", repeat = "FREQ=DAILY;COUNT=4"'),
+    _event("move", "move", 'event = "alone.ics", start = "2026-11-27T14:00"'),
+    _event("one", "cancel", 'event = "series.ics", occurrence = "2026-10-27T09:30"'),
+    _event("other", "move", 'event = "series.ics", occurrence = "2026-11-03T09:30", start = "2026-11-04T08:00"', "one"),
+    _event("gone", "cancel", 'event = "day.ics"'),
+)
+_EVENT_MARKS = (
+    Mark(step="make", file="events", text="SUMMARY:tok-make"),
+    Mark(step="series", file="events", text="SUMMARY:tok-series"),
+    Mark(step="move", file="events", text="DTSTART;TZID=Europe/Berlin:20261127T140000"),
+    Mark(step="one", file="events", text="EXDATE;TZID=Europe/Berlin:20261027T093000"),
+    Mark(step="other", file="events", text="DTSTART;TZID=Europe/Berlin:20261104T080000"),
+)
+_LETTERS = _plan(*(_mail(n, "send") for n in ("one", "two", "three")), _mail("draft", "draft"))
+_LETTER_MARKS = (
+    *(Mark(step=n, file="sent", text=f"tok-{n}", later=True) for n in ("one", "two", "three")),
+    Mark(step="draft", file="drafts", text="tok-draft"),
+)
+
 FAMILIES = (
     Family(name="files", plan=_FILES, marks=_FILE_MARKS, points=(*_GATE, *_CHANGE)),
     Family(name="shell", plan=_SHELL, marks=_SHELL_MARKS, points=(*_GATE, *_CHANGE, "shell.ran")),
@@ -140,7 +230,31 @@ FAMILIES = (
         level="approver",
         program="door",
         blind=("post.send",),
+        counts_actions=True,
+    ),
+    Family(name="sql", plan=_ROWS, marks=_ROW_MARKS, points=(*_GATE, "sql.written", "sql.committed"), world=Rows),
+    Family(name="postgres", plan=_ROWS, marks=_ROW_MARKS, points=(*_GATE, "sql.written", "sql.committed"), world=PostgresRows),
+    Family(name="http", plan=_WEB, marks=_WEB_MARKS, points=(*_GATE, "http.answered"), level="approver", world=Web),
+    Family(name="calendar", plan=_EVENTS, marks=_EVENT_MARKS, points=(*_GATE, "http.answered"), level="approver", world=Events),
+    Family(
+        name="mail",
+        plan=_LETTERS,
+        marks=_LETTER_MARKS,
+        points=(*_GATE, "mail.sending", "mail.sent"),
+        level="approver",
+        blind=("mail.release",),
+        world=Letters,
     ),
     Family(name="undo files", plan=_FILES, marks=(), points=(*_GATE[:3], "undone", *_CHANGE), undo=True),
     Family(name="undo shell", plan=_SHELL, marks=(), points=(*_GATE[:3], "undone", *_CHANGE), undo=True),
+    Family(name="undo sql", plan=_ROWS, marks=(), points=(*_GATE[:3], "undone", "sql.written", "sql.committed"), undo=True, world=Rows),
+    Family(
+        name="undo calendar",
+        plan=_EVENTS,
+        marks=(),
+        points=(*_GATE[:3], "undone", "http.answered"),
+        level="approver",
+        undo=True,
+        world=Events,
+    ),
 )

@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import Any
 
 from fault_families import Family, Mark
+from fault_worlds import Picture, World
 
 _LINES = "SELECT r.id, e.n, e.kind, e.at, e.action, e.part, e.body, e.hash FROM entries e JOIN runs r ON r.number = e.run ORDER BY e.seq"
-Picture = dict[str, tuple[str, int, bytes]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,18 +79,6 @@ def _chained(rows: Sequence[tuple[Any, ...]], kinds: dict[int, str]) -> Iterator
         yield Line(run=run, kind=kinds.get(code, str(code)), action=action, part=part, body=json.loads(body))
 
 
-def picture(root: Path) -> Picture:
-    """Every path with its kind, mode and content."""
-    found: Picture = {}
-    for path in sorted(root.rglob("*")):
-        name, mode = str(path.relative_to(root)), path.lstat().st_mode
-        if path.is_symlink():
-            found[name] = ("link", 0, str(path.readlink()).encode())
-        else:
-            found[name] = ("folder", mode, b"") if path.is_dir() else ("file", mode, path.read_bytes())
-    return found
-
-
 def unsettled(lines: Sequence[Line], *tools: str) -> set[str]:
     """Actions (of some tools) that were started and whose end is not written."""
     using = {(line.run, line.action): line.body.get("tool") for line in lines if line.kind == "proposed"}
@@ -107,21 +95,22 @@ def doubts_asked(lines: Sequence[Line]) -> set[str]:
 class Judge:
     """Judges the runs of one family at every kill and at the end."""
 
-    def __init__(self, family: Family) -> None:
+    def __init__(self, family: Family, world: World) -> None:
         self._family = family
+        self._world = world
 
-    def look(self, verdict: Verdict, lines: Sequence[Line], root: Path, outbox: Path, *, final: bool) -> None:
+    def look(self, verdict: Verdict, lines: Sequence[Line], *, final: bool) -> None:
         """At any moment: nothing stands twice, and nothing stands there that the journal does not know."""
         verdict.found("misreported", "the chain is broken", sum(line.kind == "BROKEN" for line in lines))
         if self._family.undo:
             return
-        if self._family.blind:
-            self._sent(verdict, lines, outbox, final=final)
+        if self._family.counts_actions:
+            self._sent(verdict, lines, self._world.trial / "outbox.txt", final=final)
             return
         for mark in self._family.marks:
-            self._mark(verdict, lines, mark, root, final=final)
+            self._mark(verdict, lines, mark, final=final)
 
-    def end(self, verdict: Verdict, lines: Sequence[Line], root: Path, *, code: int, wanted: Picture) -> None:
+    def end(self, verdict: Verdict, lines: Sequence[Line], *, code: int, wanted: Picture) -> None:
         """Once nothing is open any more."""
         kind = "undo" if self._family.undo else "plan"
         states = [line.body.get("state") for line in lines if line.kind == "closed" for o in lines if _opens(o, kind) and o.run == line.run]
@@ -129,14 +118,15 @@ class Judge:
             verdict.found("misreported", f"nothing disturbed it, and it ended as {states} with code {code}")
         for action in unsettled(lines):
             verdict.found("misreported", f"{action} has no end")
-        now = picture(root)
+        verdict.counts["recognised"] += sum(line.kind == "finished" and line.body.get("evidence") == "probe" for line in lines)
+        verdict.counts["rerun"] += sum(line.kind == "resumed" for line in lines)
+        now = self._world.picture()
         differs = sorted(path for path in now.keys() | wanted.keys() if now.get(path) != wanted.get(path))
         if differs and not verdict.counts["doubled"] + verdict.counts["lost"]:
             verdict.found("misreported", f"the tree differs at {differs[:5]}")
 
-    def _mark(self, verdict: Verdict, lines: Sequence[Line], mark: Mark, root: Path, *, final: bool) -> None:
-        file = root / mark.file
-        seen = file.read_text(encoding="utf-8").count(mark.text) if file.is_file() else 0
+    def _mark(self, verdict: Verdict, lines: Sequence[Line], mark: Mark, *, final: bool) -> None:
+        seen = self._world.count(mark.file, mark.text)
         once = max(mark.times, 1)
         verdict.found("doubled", f"{mark.text} stands {seen} times", -(-(seen - once) // once))
         own = [line for line in lines if f"{line.action}.".startswith(f"{mark.step}.")]
@@ -144,7 +134,7 @@ class Judge:
             verdict.found("lost", f"{mark.text} stands there and the journal knows nothing of it")
         if final and not mark.times and seen:
             verdict.found("misreported", f"{mark.text} was to be taken back")
-        if mark.times and not seen and (final or _succeeded(own)):
+        if mark.times and not seen and (final or (_succeeded(own) and not mark.later)):
             verdict.found("lost", f"{mark.text} is not there")
 
     def _sent(self, verdict: Verdict, lines: Sequence[Line], outbox: Path, *, final: bool) -> None:

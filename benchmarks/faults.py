@@ -22,8 +22,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fault_families import FAMILIES, Family
-from fault_judge import Judge, Picture, Verdict, doubts_asked, picture, read, unsettled
+from fault_judge import Judge, Verdict, doubts_asked, read, unsettled
 from fault_processes import KILLED, Command, Ended, Kill, call
+from fault_worlds import SERVERS, Picture, World
 
 WAITING = 3
 _MOST_KILLS = 4
@@ -31,7 +32,7 @@ _MOST_KILLS = 4
 _MOST_STARTS = 40
 _OWN_PROCESS = 0.2
 """Share of starts that are a whole `remit` of their own instead of a fork."""
-_COUNTED = ("doubled", "lost", "misreported", "in_doubt", "asked")
+_COUNTED = ("doubled", "lost", "misreported", "in_doubt", "asked", "recognised", "rerun")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,10 +58,15 @@ class Trial:
     verdict: Verdict = field(default_factory=Verdict)
     doubts: set[str] = field(default_factory=set)
     in_flight: int = 0
+    world: World = field(init=False)
 
     def __post_init__(self) -> None:
         self.root.mkdir(parents=True)
+        self.world = self.family.world(self.folder)
         self.family.furnish(self.root)
+        config = self.folder / "config" / "remit"
+        config.mkdir(parents=True)
+        (config / "remit.toml").write_text(self.world.furnish(), encoding="utf-8")
         (self.folder / "plan.toml").write_text(self.family.plan, encoding="utf-8")
 
     @property
@@ -80,8 +86,9 @@ class Trial:
         first = self.open()
         ended = self.start(first)
         seconds = ended.seconds
-        while ended.code == WAITING:
-            self.answer()
+        while ended.code == WAITING or (ended.code == 0 and (self.world.more() or self.open_runs())):
+            if ended.code == WAITING:
+                self.answer()
             ended = self.start(self.next(first))
         if ended.code != 0:
             raise AssertionError(f"{self.family.name} does not even work undisturbed: {ended}")
@@ -91,7 +98,7 @@ class Trial:
         """Kill, recover, judge."""
         first, wanted = self.open(), calm.wanted
         if self.family.undo:
-            wanted = picture(self.root)
+            wanted = self.world.picture()
             self.calm()
             first = Command(program="remit", argv=("undo", next(line.run for line in read(self.home)), "--yes"))
         most, command, ended = self.rng.randint(1, _MOST_KILLS), first, None
@@ -99,7 +106,7 @@ class Trial:
             ended = self.start(command, calm if self.kills < most else None)
             if ended.code == WAITING:
                 self.answer(calm)
-            elif ended.code != KILLED and self.next(first) != first:
+            elif ended.code != KILLED and self.next(first) != first and not (self.world.more() or self.open_runs()):
                 break
             command = self.next(first)
         self.judge(wanted, ended.code if ended else -1)
@@ -107,6 +114,7 @@ class Trial:
     def start(self, command: Command, calm: Calm | None = None) -> Ended:
         """One call of the program, with `calm` killed if it does not end before; then the judge looks at once."""
         environment = {"REMIT_HOME": str(self.home), "FAULTS_CARELESS": "1" if self.careless else ""}
+        environment["XDG_CONFIG_HOME"] = str(self.folder / "config")
         own = self.rng.random() < self.own
         kill = self.kill(calm.own if own else calm.forked) if calm else None
         ended = call(command, folder=self.folder, environment=environment, fork=not own, kill=kill)
@@ -115,8 +123,8 @@ class Trial:
             self.points[kill.point.partition(":")[0] if kill and kill.point else "any moment"] += 1
             lines = read(self.home)
             self.in_flight += len(unsettled(lines))
-            self.doubts |= unsettled(lines, *self.family.blind) if self.family.blind else set()
-            Judge(self.family).look(self.verdict, lines, self.root, self.outbox, final=False)
+            self.doubts |= self.world.doubtful(unsettled(lines, *self.family.blind)) if self.family.blind else set()
+            Judge(self.family, self.world).look(self.verdict, lines, final=False)
         return ended
 
     def kill(self, seconds: float) -> Kill:
@@ -138,7 +146,13 @@ class Trial:
             return first
         if self.family.program == "door":
             return Command(program="door", argv=("resume", str(self.root), str(self.outbox)))
-        return Command(program="remit", argv=("resume",))
+        more = self.world.more() if all(run.startswith("mail-") for run in self.open_runs()) else ()
+        return Command(program="remit", argv=more or ("resume",))
+
+    def open_runs(self) -> set[str]:
+        """Runs that have no end."""
+        lines = read(self.home)
+        return {line.run for line in lines if line.kind == "opened"} - {line.run for line in lines if line.kind == "closed"}
 
     def answer(self, calm: Calm | None = None) -> None:
         """Answer all that is open as a person would who looks; with `calm` this is killed too, now and then."""
@@ -148,16 +162,16 @@ class Trial:
             if question["kind"] == "approve":
                 words = ("approve", question["id"])
             elif question["kind"] == "in_doubt":
-                happened = self.outbox.exists() and f"{question['action']} " in self.outbox.read_text(encoding="utf-8")
+                happened = self.world.happened(question["action"], question)
                 words = ("answer", question["id"], "happened" if happened else "not_happened")
             argv = (*words, "--as", "ann", "--no-resume")
             self.start(Command(program="remit", argv=argv), calm if self.rng.random() < 0.1 else None)
 
     def judge(self, wanted: Picture, code: int) -> None:
         """The last word on this trial."""
-        lines, judge = read(self.home), Judge(self.family)
-        judge.look(self.verdict, lines, self.root, self.outbox, final=True)
-        judge.end(self.verdict, lines, self.root, code=code, wanted=wanted)
+        lines, judge = read(self.home), Judge(self.family, self.world)
+        judge.look(self.verdict, lines, final=True)
+        judge.end(self.verdict, lines, code=code, wanted=wanted)
         asked = doubts_asked(lines)
         self.verdict.counts["in_doubt"] += len(self.doubts)
         self.verdict.counts["asked"] += len(self.doubts & asked)
@@ -196,7 +210,7 @@ def _calm(family: Family, folder: Path, rng: random.Random) -> Calm:
     for own in (0.0, 1.0):
         trial = Trial(family=family, folder=folder / f"calm {family.name} {own:g}", rng=rng, own=own)
         seconds.append(trial.calm())
-    return Calm(wanted=picture(trial.root), forked=seconds[0], own=seconds[1])
+    return Calm(wanted=trial.world.picture(), forked=seconds[0], own=seconds[1])
 
 
 def _merged(parts: Sequence[dict[str, object]]) -> dict[str, object]:
@@ -230,6 +244,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--family", action="append", choices=[family.name for family in FAMILIES], default=[])
+    parser.add_argument("--families", default="all", help="`all`, or names with commas between them")
     parser.add_argument(
         "--folder", type=Path, default=None, help="where the trials live; a real disk (default: the system's temporary folder)"
     )
@@ -240,11 +255,14 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="remit-faults-", dir=given.folder))
     began = time.monotonic()
     if given.workers > 1:
-        options = [*(f"--family={name}" for name in given.family), *(["--careless"] if given.careless else [])]
+        options = [f"--families={given.families}", *(f"--family={name}" for name in given.family)]
+        options += ["--careless"] if given.careless else []
         found = _spread(given.kills, given.seed, given.workers, folder, options)
     else:
-        families = [family for family in FAMILIES if not given.family or family.name in given.family]
-        found = campaign(families, given.kills, given.seed, folder, careless=given.careless)
+        chosen = given.family or ([] if given.families == "all" else given.families.split(","))
+        families = [family for family in FAMILIES if not chosen or family.name in chosen]
+        with SERVERS:
+            found = campaign(families, given.kills, given.seed, folder, careless=given.careless)
     bad = any(found[key] for key in ("doubled", "lost", "misreported"))
     if not bad:
         shutil.rmtree(folder)

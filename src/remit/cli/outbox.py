@@ -13,7 +13,7 @@ from remit.app import App, places
 from remit.cli import show
 from remit.cli.driving import drive, report
 from remit.cli.exits import DONE, INTERRUPTED, TERMINATED, Terminated, exit_code_for
-from remit.domain.run import RunState
+from remit.domain.run import RunKind, RunState
 from remit.errors import RunBusy
 
 if TYPE_CHECKING:
@@ -62,18 +62,24 @@ def _list(app: App, *, as_json: bool) -> None:
 def _send(app: App) -> int:
     """Let go what is due; the worst exit code of them."""
     codes = [DONE]
-    for held, run in app.letters():
-        if held.goes_at > app.clock.now() or app.runs.waiting_for(run.id):
+    app.letters()  # each has its run now
+    for run in [run for run in app.runs.unfinished() if run.kind is RunKind.HELD]:
+        if int(str(run.spec.get("at", 0))) > app.clock.now() or _unanswered(app, run):
             continue  # not yet, or a person is asked about it
         try:
             end = drive(app, run.id, interactive=False, quiet=True)
         except RunBusy:
             continue  # another process is letting it go
         if end.state is not RunState.WAITING or end.waiting:
-            click.echo(f"{show.clean(held.subject, keep='')} to {', '.join(held.recipients)}: {report(run.id, end)}")
+            click.echo(f"{show.clean(run.goal, keep='')}\n{report(run.id, end)}")
             codes.append(exit_code_for(end))
     sys.stdout.flush()
     return max(codes)
+
+
+def _unanswered(app: App, run: Run) -> bool:
+    open_questions = app.runs.waiting_for(run.id)
+    return any(not app.inbox.answers(item) for item in app.inbox.pending() if item.id in open_questions)
 
 
 def _told(app: App, held: Held) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Final
 from urllib.parse import quote
 
+from remit.crashpoint import crashpoint
 from remit.domain.values import JsonValue
 from remit.errors import ArgsInvalid, Conflict
 from remit.ports import Call, Captured, Happened, Preview, Probed, Store, Undo
@@ -108,6 +109,8 @@ class RowTool(SqlTool):
             now = look(planned.database, connection, kept)
             if not all(same(row, change.after) for row, change in zip(now, kept, strict=True)):
                 raise Conflict("nothing was changed: the database makes other rows of these", fix="look for triggers and defaults")
+            crashpoint("sql.written")
+        crashpoint("sql.committed")
         return self.outcome(planned, clashes)
 
     def _still(self, staged: JsonValue) -> Planned:
