@@ -111,13 +111,15 @@ class App:
         """The shipped tools, confined to the allowed roots, and what was handed in."""
         from remit.tools.changes.roots import Roots
         from remit.tools.files.tools import file_tools
+        from remit.tools.git.tools import git_tools
         from remit.tools.shell.run import shell_tools
 
         # A run must not write the policy that judges it, so where policies are is as closed to tools as remit's own state.
         files = [path for _, path in _policy_files(self.places.roots)]
         closed = [*(path.parent for path in files), *files, _config() / "remit.toml", *self.config.tools]
         roots = Roots(self.places.roots, (self.places.state, *closed))
-        shipped = [*file_tools(roots, self.store), *shell_tools(roots, self.store, self.places.state / "scratch"), *self._configured(roots)]
+        shipped = [*file_tools(roots, self.store), *shell_tools(roots, self.store, self.places.state / "scratch")]
+        shipped += [*git_tools(roots, self.clock), *self._configured(roots)]
         return {tool.spec.name: tool for tool in (*shipped, *self._more_tools)}
 
     def _configured(self, roots: Roots) -> list[Tool]:

@@ -140,7 +140,8 @@ def _arg(tool: str, name: str, schema: JsonValue, required: bool) -> ArgShape:  
     kind = types.pop() if len(types) == 1 else None
     if kind in ("string", "integer", "boolean"):
         return ArgShape(name=name, type=kind, required=required)
-    if kind == "array" and isinstance(schema, Mapping) and schema.get("items") == {"type": "string"}:
+    items = schema.get("items") if isinstance(schema, Mapping) else None
+    if kind == "array" and isinstance(items, Mapping) and items.get("type") == "string":
         return ArgShape(name=name, type="strings", required=required)
     raise PolicyInvalid(
         f"{tool} shows its argument {name!r} to policy, but {kind or 'no single type'} cannot be compared there",

@@ -1,0 +1,1 @@
+"""Git: looking into repositories, and moving refs, which are kept before and compared when they move."""
