@@ -12,7 +12,7 @@ import click
 from remit.app import App, places
 from remit.cli import show
 from remit.cli.driving import drive, report
-from remit.cli.exits import DONE, INTERRUPTED, TERMINATED, Terminated, exit_code_for
+from remit.cli.exits import DONE, INTERRUPTED, TERMINATED, WAITING, Terminated, exit_code_for
 from remit.domain.run import RunKind, RunState
 from remit.errors import RunBusy
 
@@ -60,12 +60,15 @@ def _list(app: App, *, as_json: bool) -> None:
 
 
 def _send(app: App) -> int:
-    """Let go what is due; the worst exit code of them."""
+    """Let go what is due; the worst exit code of them, `waiting` while a person is asked about one."""
     codes = [DONE]
     app.letters()  # each has its run now
     for run in [run for run in app.runs.unfinished() if run.kind is RunKind.HELD]:
-        if int(str(run.spec.get("at", 0))) > app.clock.now() or _unanswered(app, run):
-            continue  # not yet, or a person is asked about it
+        if int(str(run.spec.get("at", 0))) > app.clock.now():
+            continue
+        if _unanswered(app, run):
+            codes.append(WAITING)
+            continue
         try:
             end = drive(app, run.id, interactive=False, quiet=True)
         except RunBusy:
@@ -74,7 +77,7 @@ def _send(app: App) -> int:
             click.echo(f"{show.clean(run.goal, keep='')}\n{report(run.id, end)}")
             codes.append(exit_code_for(end))
     sys.stdout.flush()
-    return max(codes)
+    return next((code for code in codes if code not in {DONE, WAITING}), max(codes))
 
 
 def _unanswered(app: App, run: Run) -> bool:
