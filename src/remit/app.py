@@ -136,6 +136,8 @@ class App:
             found += self._calendars()
         if self.config.mail:
             found += self._mail(roots)
+        if self.config.servers:
+            found += self.mcp[0]
         if self.config.tools:
             from remit.tools.loading import tools_in
 
@@ -155,6 +157,15 @@ class App:
         except ImportError as error:
             raise Unavailable(f"a library for mail is missing: {error.name}", fix="pip install 'remit[mail]'") from None
         return mail_tools(self.config.mail, roots=roots, store=self.store, clock=self.clock, outbox=self.places.state / "outbox")
+
+    @cached_property
+    def mcp(self) -> tuple[list[Tool], list[str]]:
+        """The tools of MCP servers, and what of them cannot be used."""
+        try:
+            from remit.tools.mcp.tools import mcp_tools
+        except ImportError as error:
+            raise Unavailable(f"a library for MCP servers is missing: {error.name}", fix="pip install 'remit[mcp]'") from None
+        return mcp_tools(self.config.servers, self.places.state / "mcp")
 
     @cached_property
     def policy(self) -> CedarPolicy:
@@ -305,6 +316,7 @@ class App:
             yield "policy", f"{len(self.policy.rows())} rules", ""
         except PolicyInvalid as error:
             yield "policy", error.message, error.fix or "mend it"
+        yield from (("mcp", said, "see what it says, and `remit tools`") for said in (self.mcp[1] if self.config.servers else ()))
         named = os.environ.get("REMIT_MODEL", "")
         yield "model", named or "none set: plan files and `remit demo` need none; set REMIT_MODEL to pursue goals", ""
 

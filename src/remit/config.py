@@ -30,6 +30,13 @@
     drafts = "Drafts"
     keeps_sent = false                           # true for a server that files what it sends by itself
 
+    [mcp.notes]                                  # an MCP server, whose tools become mcp.notes.NAME
+    command = ["notes-server", "--stdio"]        # or url = "https://notes.example/mcp"
+    env = { NOTES_TOKEN = "${NOTES_TOKEN}" }     # for a command; it gets no other secrets
+    headers = { Authorization = "Bearer ${T}" }  # for a url
+    trusted = false                              # true for one whose word about its tools you take
+    effects = { look = "pure" }                  # what you know of single tools
+
 `${NAME}` stands for a variable of the environment, so that the file holds no password.
 """
 
@@ -87,6 +94,18 @@ class Mail:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class McpServer:
+    """One `[mcp.NAME]`: a command or a url."""
+
+    command: tuple[str, ...] = ()
+    url: str = ""
+    env: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    trusted: bool = False
+    effects: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """Everything that `remit.toml` may say."""
 
@@ -95,6 +114,7 @@ class Config:
     services: Mapping[str, Service] = field(default_factory=dict)
     calendars: Mapping[str, Calendar] = field(default_factory=dict)
     mail: Mapping[str, Mail] = field(default_factory=dict)
+    servers: Mapping[str, McpServer] = field(default_factory=dict)
     tools: tuple[Path, ...] = ()
     """Python files of the person's own tools."""
 
@@ -109,7 +129,7 @@ def load(path: Path, env: Mapping[str, str]) -> Config:
         return Config()
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise BadInput(f"{path} cannot be read: {error}", fix="mend or remove it") from None
-    _only(top, {"calendar", "http", "mail", "sql", "tools"}, str(path))
+    _only(top, {"calendar", "http", "mail", "mcp", "sql", "tools"}, str(path))
     tools = top.get("tools", [])
     if not isinstance(tools, list) or not all(isinstance(one, str) and one.startswith(("/", "~")) for one in tools):
         raise BadInput(f"{path}: tools is no list of absolute paths", fix='write tools = ["/home/ann/my_tools.py"]')
@@ -118,6 +138,7 @@ def load(path: Path, env: Mapping[str, str]) -> Config:
         services={name: _service(body, where, env) for name, body, where in _tables(top, "http", path)},
         calendars={name: _calendar(body, where, env) for name, body, where in _tables(top, "calendar", path)},
         mail={name: _mail(body, where, env) for name, body, where in _tables(top, "mail", path)},
+        servers={name: _server(body, where, env) for name, body, where in _tables(top, "mcp", path)},
         tools=tuple(Path(one).expanduser() for one in tools),
     )
 
@@ -156,11 +177,22 @@ def _mail(body: dict[str, Any], where: str, env: Mapping[str, str]) -> Mail:
     )
 
 
+def _server(body: dict[str, Any], where: str, env: Mapping[str, str]) -> McpServer:
+    _only(body, {"command", "url", "env", "headers", "trusted", "effects"}, where)
+    command = _texts(body.get("command", []), f"{where}.command")
+    if bool(command) == bool(body.get("url")):
+        raise BadInput(
+            f"{where} needs a command or a url, and not both", fix='write command = ["program", "argument"], or url = "https://…"'
+        )
+    filled = {key: _filled_table(body, key, where, env) for key in ("env", "headers", "effects")}
+    url = _filled(body["url"], f"{where}.url", env) if "url" in body else ""
+    trusted = _is(body.get("trusted", False), bool, f"{where}.trusted", "true or false")
+    return McpServer(command=command, url=url, trusted=trusted, **filled)
+
+
 def _service(body: dict[str, Any], where: str, env: Mapping[str, str]) -> Service:
     _only(body, {"base", "headers", "idempotency", "private", "preconditions", "managed"}, where)
-    headers = {
-        name: _filled(one, f"{where}.headers.{name}", env) for name, one in _table(body.get("headers", {}), f"{where}.headers").items()
-    }
+    headers = _filled_table(body, "headers", where, env)
     return Service(
         base=_filled(body.get("base"), f"{where}.base", env),
         headers=headers,
@@ -181,6 +213,11 @@ def _texts(value: Any, where: str) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
         raise BadInput(f"{where} is a list of texts", fix="write it so, or leave it out")
     return tuple(value)
+
+
+def _filled_table(body: dict[str, Any], key: str, where: str, env: Mapping[str, str]) -> dict[str, str]:
+    place = f"{where}.{key}"
+    return {name: _filled(one, f"{place}.{name}", env) for name, one in _table(body.get(key, {}), place).items()}
 
 
 def _table(value: Any, where: str) -> dict[str, Any]:

@@ -1,0 +1,153 @@
+"""One MCP server, reached from a thread of its own, as its session outlives the event loop of a leg. The only file that knows `mcp`.
+
+The official client speaks both eras of the protocol. It gets no callbacks: a server that wants something of us (a sample, an answer, our
+folders) is told that there is none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
+from contextlib import suppress
+from typing import Any, Final, TypeVar
+
+import httpx2
+import mcp
+
+from remit.config import McpServer
+from remit.errors import ToolFailed, ToolUncertain, Unavailable
+from remit.tools.mcp.definitions import Definition
+
+T = TypeVar("T")
+CALL_SECONDS: Final = 120
+_CONNECT_SECONDS: Final = 20
+_PAGES: Final = 50
+_NOT_DONE: Final = frozenset({-32700, -32600, -32601, -32602})
+"""JSON-RPC: it could not be read, is no request, no method, or has wrong parameters."""
+_KEPT: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "USER")
+
+
+class Connection:
+    """Connects at the first question, and again after it was lost."""
+
+    def __init__(self, name: str, server: McpServer) -> None:
+        self._name = name
+        self._server = server
+        self._live: _Live | None = None
+
+    async def listed(self) -> list[Definition]:
+        """What the server says of its tools now. Raises Unavailable."""
+        live = await self._connected()
+        try:
+            return await live.ask(_listed)
+        except Exception as error:  # whatever it is, nothing was done
+            self._live = None
+            raise Unavailable(f"MCP server {self._name} does not list its tools: {_said(error)}", fix="see what it says") from error
+
+    async def call(self, tool: str, args: dict[str, Any]) -> Any:
+        """The answer of one call. Raises Unavailable or ToolFailed when it surely was not carried out, else ToolUncertain."""
+        live = await self._connected()
+        try:
+            return await live.ask(lambda client: client.call_tool(tool, args, read_timeout_seconds=CALL_SECONDS))
+        except mcp.MCPError as error:
+            if error.code in _NOT_DONE:
+                raise ToolFailed(f"MCP server {self._name} refused it: {_said(error)}", fix="mend the arguments") from error
+            self._live = None
+            raise ToolUncertain(f"MCP server {self._name} did not answer: {_said(error)}", fix="look whether it acted") from error
+        except Exception as error:
+            self._live = None
+            raise ToolUncertain(f"MCP server {self._name} was lost: {_said(error)}", fix="look whether it acted") from error
+
+    async def _connected(self) -> _Live:
+        if self._live is None or not self._live.usable():
+            self._live = _Live(self._name, self._server)
+        try:
+            await asyncio.wait_for(asyncio.wrap_future(self._live.ready), _CONNECT_SECONDS)
+        except Exception as error:
+            self._live.close()
+            self._live = None
+            raise Unavailable(
+                f"MCP server {self._name} was not reached: {_said(error)}", fix="see whether its command or url is right"
+            ) from error
+        return self._live
+
+
+class _Live:
+    """A session and its thread. A daemon: when this process ends, its pipes close and a server that was started for it ends, too."""
+
+    def __init__(self, name: str, server: McpServer) -> None:
+        self.ready: Future[None] = Future()
+        self._server = server
+        self._loop = asyncio.new_event_loop()
+        self._client: Any = None
+        self._pid = os.getpid()
+        self._closing = asyncio.Event()
+        self._thread = threading.Thread(target=self._serve, name=f"remit-mcp-{name}", daemon=True)
+        self._thread.start()
+
+    def usable(self) -> bool:
+        return self._thread.is_alive() and self._pid == os.getpid()
+
+    async def ask(self, work: Callable[[Any], Awaitable[T]]) -> T:
+        async def asked() -> T:
+            return await work(self._client)
+
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(asked(), self._loop))
+
+    def close(self) -> None:
+        with suppress(RuntimeError):  # its loop has ended already
+            self._loop.call_soon_threadsafe(self._closing.set)
+
+    def _serve(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        try:
+            self._loop.run_until_complete(self._session())
+        except BaseException as error:  # noqa: BLE001 - whoever waits for it is told
+            if not self.ready.done():
+                self.ready.set_exception(error if isinstance(error, Exception) else RuntimeError(repr(error)))
+        finally:
+            self._loop.close()
+
+    async def _session(self) -> None:
+        async with mcp.Client(_transport(self._server), read_timeout_seconds=CALL_SECONDS) as client:
+            self._client = client
+            self.ready.set_result(None)
+            await self._closing.wait()
+
+
+def _transport(server: McpServer) -> Any:
+    if server.command:
+        program, *args = server.command
+        kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
+        return mcp.StdioServerParameters(command=program, args=args, env={**kept, **server.env})
+    if not server.headers:
+        return server.url
+    from mcp.client.streamable_http import streamable_http_client  # noqa: PLC0415 - for servers over HTTP only
+
+    return streamable_http_client(server.url, http_client=httpx2.AsyncClient(headers=dict(server.headers), timeout=CALL_SECONDS))
+
+
+async def _listed(client: Any) -> list[Definition]:
+    found: list[Definition] = []
+    cursor = None
+    for _ in range(_PAGES):
+        page = await client.list_tools(cursor=cursor)
+        found += [_definition(tool) for tool in page.tools]
+        cursor = page.next_cursor
+        if not cursor:
+            break
+    return found
+
+
+def _definition(tool: Any) -> Definition:
+    hints = tool.annotations.model_dump(by_alias=True, exclude_none=True, mode="json") if tool.annotations else {}
+    return Definition(name=tool.name, description=tool.description or "", schema=dict(tool.input_schema), hints=hints)
+
+
+def _said(error: BaseException) -> str:
+    while isinstance(error, BaseExceptionGroup) and error.exceptions:
+        error = error.exceptions[0]
+    return (str(error) or type(error).__name__)[:500]
