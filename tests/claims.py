@@ -21,8 +21,6 @@ def proves(*claims: str) -> Callable[[T], T]:
 
 OPEN: Final[dict[str, str]] = {
     "autonomy.bound": "An anytime-valid bound on the error rate of what was done without asking. Not built yet.",
-    "undo.sql_everywhere": "Undo on SQLite where a child's foreign key has another collation or type than its parent's key, and trailing spaces of an unbounded `bpchar` on PostgreSQL.",
-    "sql.silent_server": "A database server that goes silent inside a statement holds a run for ever: there is no deadline on our side yet.",
     "gate.first_seen": "Targets never touched before are known as such. The fact is always false so far.",
     "provenance.approved": "Values a person approved before count as such. Only words, owned roots and untrusted content count so far.",
     "policy.reads_in_the_shell": "Rules on reading files do not reach into the sandbox: a command may read what the workspace holds.",
@@ -314,6 +312,7 @@ CLAIMS: Final[dict[str, str]] = {
     "sql.probe": "Looking at the rows tells whether a write happened; running it again doubles nothing.",
     "sql.reads_only": "Only what is shown to be a query runs as one, and in a transaction that cannot write.",
     "sql.refuses_what_it_cannot_undo": "What cannot be undone exactly is refused with a way out.",
+    "sql.silent_server": "A database server that goes silent inside a statement is hung up on, and nothing was changed.",
     "sql.undo_of_a_thousand": "A thousand random writes are taken back to the same dump.",
     "start.commands_are_light": "Answering, listing and reading the journal load neither the agent's libraries nor the policy engine.",
     "start.import_is_bare": "`import remit` loads the standard library at most.",

@@ -108,6 +108,24 @@ BOTH = [
     ("customer", "INSERT INTO customer(id, name) VALUES (" + "(" * 4000 + "9" + ")" * 4000 + ", 'x')", "", "deep"),
 ]  # fmt: skip
 SQLITE = [
+    (
+        "p",
+        "DELETE FROM p",
+        (
+            "CREATE TABLE p(id TEXT PRIMARY KEY COLLATE NOCASE); CREATE TABLE c(n INTEGER PRIMARY KEY, up REFERENCES p"
+            " ON DELETE CASCADE); INSERT INTO p VALUES ('A'); INSERT INTO c VALUES (1, 'a')"
+        ),
+        "compare otherwise",
+    ),
+    (
+        "p",
+        "DELETE FROM p",
+        (
+            "CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE c(n INTEGER PRIMARY KEY, up TEXT REFERENCES p(id)"
+            " ON DELETE CASCADE); INSERT INTO p VALUES (1); INSERT INTO c VALUES (1, '01')"
+        ),
+        "compare otherwise",
+    ),
     ("invoice", "UPDATE main.invoice SET cents = 1", "", "not 'invoice'"),
     ("main.invoice", "UPDATE main.invoice SET cents = 1", "", "without main"),
     ("Invoice", "UPDATE Invoice SET cents = 1", "", "no table"),
@@ -116,6 +134,9 @@ SQLITE = [
     ("t", "UPDATE t SET v = 'new'", "CREATE TABLE t(k TEXT PRIMARY KEY, v); INSERT INTO t VALUES (NULL, 'a')", "NULL"),
 ]
 POSTGRES = [
+    ("t", "DELETE FROM t", "CREATE TABLE t(id INTEGER PRIMARY KEY, v bpchar); INSERT INTO t VALUES (1, 'a  ')", "blanks"),
+    ("t", "UPDATE t SET id = id + 1", ("CREATE TABLE t(id INTEGER PRIMARY KEY); ALTER TABLE t ENABLE ROW LEVEL SECURITY;"
+     " ALTER TABLE t FORCE ROW LEVEL SECURITY"), "row level|primary key"),
     ("INVOICE", "UPDATE INVOICE SET cents = 1", "", "not 'INVOICE'"),
     ("p", "DELETE FROM p", "CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE k(extra TEXT) INHERITS (p)", "inherits"),
     ("p", "UPDATE p SET v = 'z'", ("CREATE TABLE p(id INTEGER PRIMARY KEY, v TEXT) PARTITION BY RANGE (id);"
@@ -165,6 +186,41 @@ def test_a_commit_whose_answer_is_lost_is_in_doubt_and_looking_tells(uri: str, t
         assert asyncio.run(world.tools["sql.write"].probe(call)).happened is Happened.YES
 
 
+@proves("undo.sql")
+def test_keys_in_other_spellings_and_without_names_are_followed(world: World) -> None:
+    """A foreign key that names no columns, of two columns, or names them in another case: its rows come back, too."""
+    world.shop.script(
+        "CREATE TABLE p(a INTEGER, b INTEGER, PRIMARY KEY(a, b));"
+        " CREATE TABLE c(n INTEGER PRIMARY KEY, x INTEGER, y INTEGER, FOREIGN KEY(x, y) REFERENCES P ON DELETE CASCADE);"
+        " CREATE TABLE d(n INTEGER PRIMARY KEY, x INTEGER, y INTEGER, FOREIGN KEY(X, Y) REFERENCES P(A, B) ON DELETE SET NULL);"
+        " INSERT INTO p VALUES (1, 2), (2, 1); INSERT INTO c VALUES (1, 1, 2), (2, 2, 1); INSERT INTO d VALUES (1, 1, 2), (2, 2, 1)"
+    )
+    before = world.shop.dump()
+    call, result = world.write("p", "DELETE FROM p WHERE a = 1")
+    assert result["count"] == 3
+    assert "conflicts" not in world.undo(call, result)
+    assert world.shop.dump() == before
+
+
+@proves("sql.silent_server")
+def test_a_server_that_goes_silent_holds_nothing_for_ever(uri: str, tmp_path: Path) -> None:
+    """In the middle of a statement nothing was changed, as nothing was committed; the connection is ended, and the next call works."""
+    shop = Postgres(uri, f"z{os.getpid()}")
+    shop.script(SHOP)
+    with _Deaf(uri, tmp_path, silent=True) as folder:
+        straight = shop.url
+        shop.url = shop.url.replace(uri.partition("host=")[2], str(folder))
+        world = World(tmp_path, shop)
+        for tool in world.tools.values():
+            for database in getattr(tool, "_databases", {}).values():
+                database._seconds = 1
+        with pytest.raises(ToolFailed):
+            world.begin("sql.write", table="invoice", sql="UPDATE invoice SET cents = cents + 1 WHERE id = 10")
+    shop.url = straight
+    World(tmp_path, shop).write("invoice", "UPDATE invoice SET cents = cents + 1 WHERE id = 10")
+    assert "(10,1,501)" in "".join(shop.dump())
+
+
 @proves("sql.refuses_what_it_cannot_undo")
 def test_a_password_from_a_variable_never_becomes_part_of_a_host(tmp_path: Path) -> None:
     """So no error about a host can show it; what is no password stands as it is."""
@@ -175,9 +231,13 @@ def test_a_password_from_a_variable_never_becomes_part_of_a_host(tmp_path: Path)
 
 
 class _Deaf:
-    """A socket before the server's that passes everything on, except the answer to a COMMIT that wrote: then it hangs up."""
+    """A socket before the server's that passes everything on, except the answer to a COMMIT that wrote: then it hangs up.
 
-    def __init__(self, uri: str, folder: Path) -> None:
+    With `silent` it swallows the answer to a write instead, and all that comes after.
+    """
+
+    def __init__(self, uri: str, folder: Path, *, silent: bool = False) -> None:
+        self._silent = silent
         self._server = f"{uri.partition('host=')[2]}/.s.PGSQL.5432"
         self._folder = folder / "pg"
         self._listener = socket.socket(socket.AF_UNIX)
@@ -229,6 +289,8 @@ class _Deaf:
                 self._wrote = False
                 client.shutdown(socket.SHUT_RDWR)
                 return
+            if self._wrote and self._silent:
+                continue
             with contextlib.suppress(OSError):
                 client.sendall(data)
 

@@ -6,8 +6,9 @@ The only file that knows SQLAlchemy. SQLite and PostgreSQL; whatever differs bet
 from __future__ import annotations
 
 import time
+import warnings
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -34,6 +35,8 @@ class Child:
     table: str
     columns: tuple[str, ...]
     refers_to: tuple[str, ...]
+    alike: bool
+    """Whether the two sides compare alike, so that a plain look-up finds the rows that the database itself would."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,17 +49,19 @@ class Shape:
     columns: tuple[str, ...]
     """Stored ones: what the database computes from others cannot be set."""
     key: tuple[str, ...]
-    triggers: tuple[str, ...]
+    obstacles: tuple[str, ...]
+    """What makes a write do more, or less, than its rows show: triggers, rules, row level security and the like."""
     children: tuple[Child, ...]
 
 
 class Database:
     """Connections are made on first use, each transaction on one of its own; safe to use from any thread."""
 
-    def __init__(self, name: str, url: str) -> None:
+    def __init__(self, name: str, url: str, *, seconds: int = SECONDS) -> None:
         """Raises BadInput for a URL of another kind of database."""
         self.name = name
         self._url = url
+        self._seconds = seconds
         kind = url.partition(":")[0].partition("+")[0]
         if kind not in {"sqlite", "postgresql"}:
             raise BadInput(f"database {name!r}: {kind!r} is not supported", fix="use sqlite:///… or postgresql+psycopg://…")
@@ -112,8 +117,8 @@ class Database:
             name=table,
             columns=(*(str(one["name"]) for one in columns if not one.get("computed")), *self._hidden(connection, name, columns)),
             key=key,
-            triggers=tuple(row[0] for row in self.execute(connection, *self.dialect.triggers(quoted, name))),
-            children=tuple(self._children(connection, quoted, name, key)),
+            obstacles=tuple(row[0] for row in self.execute(connection, *self.dialect.obstacles(quoted, name))),
+            children=tuple(self._children(connection, quoted, name, key, columns)),
         )
 
     def rows(self, connection: Connection, shape: Shape, places: Sequence[Row], *, lock: bool = False) -> dict[str, Row]:
@@ -141,15 +146,16 @@ class Database:
         except ImportError as error:
             raise Unavailable(f"a library for databases is missing: {error.name}", fix="pip install 'remit[sql]'") from None
         try:
-            # A file may be replaced by another of its name, which a connection that is kept would not notice.
-            pool = {"poolclass": sa.NullPool} if self.dialect.is_file else {"pool_pre_ping": True}
-            engine = sa.create_engine(self._url, **pool, **self.dialect.options)
+            # A file may be replaced by another of its name, and a server may have gone: a connection that is kept would not notice.
+            engine = sa.create_engine(self._url, poolclass=sa.NullPool, **self.dialect.options)
         except ImportError as error:
             raise Unavailable(f"a library for databases is missing: {error.name}", fix="pip install 'remit[sql]'") from None
         except (ValueError, sa.exc.ArgumentError):  # what it says may hold the password
             raise Unavailable(f"the URL of database {self.name!r} cannot be read", fix="write it as docs/configuration.md shows") from None
+        # Reading a table's columns asks nothing of their types, so one that SQLAlchemy does not know is no trouble.
+        warnings.filterwarnings("ignore", "Did not recognize type", sa.exc.SAWarning)
         weakref.finalize(self, engine.dispose)  # what the pool holds is closed with us
-        sa.event.listen(engine, "connect", lambda raw, _, prepare=self.dialect.prepare: prepare(raw))
+        sa.event.listen(engine, "connect", lambda raw, _: self._prepare(raw))
         return engine
 
     @contextmanager
@@ -160,8 +166,8 @@ class Database:
         try:
             with engine.connect() as connection:
                 raw = connection.connection.dbapi_connection
-                self.dialect.limit(raw, time.monotonic() + SECONDS)
-                for sql in first(SECONDS):
+                self.dialect.limit(raw, time.monotonic() + self._seconds)
+                for sql in first(self._seconds):
                     connection.exec_driver_sql(sql)
                 try:
                     yield connection
@@ -172,18 +178,30 @@ class Database:
         except sa.exc.DBAPIError as error:
             raise ToolFailed(f"{self.name}: {_said(error)}") from error
 
+    def _prepare(self, raw: Any) -> None:
+        self.dialect.limit(raw, time.monotonic() + self._seconds)
+        try:
+            self.dialect.prepare(raw)
+        finally:
+            self.dialect.unlimit(raw)
+
     def _hidden(self, connection: Connection, name: str, columns: Sequence[Any]) -> list[str]:
         """Columns that belong to a row without being declared."""
         names = {str(one["name"]).lower() for one in columns}
         return [row[0] for row in self.execute(connection, *self.dialect.hidden(name)) if row[0] not in names]
 
-    def _children(self, connection: Connection, quoted: str, name: str, key: Sequence[str]) -> Iterator[Child]:
-        pairs: dict[tuple[str, str], list[tuple[str, str]]] = {}
-        for constraint, table, own, other in self.execute(connection, *self.dialect.children(quoted, name)):
-            columns = pairs.setdefault((constraint, table), [])
-            columns.append((own, other or key[len(columns)]))
-        for (_, table), both in pairs.items():
-            yield Child(table=table, columns=tuple(own for own, _ in both), refers_to=tuple(other for _, other in both))
+    def _children(
+        self, connection: Connection, quoted: str, name: str, key: Sequence[str], columns: Sequence[Mapping[str, Any]]
+    ) -> Iterator[Child]:
+        spelled = {str(one["name"]).lower(): str(one["name"]) for one in columns}
+        pairs: dict[tuple[str, str], list[tuple[str, str, bool]]] = {}
+        for constraint, table, own, other, alike in self.execute(connection, *self.dialect.children(quoted, name)):
+            both = pairs.setdefault((constraint, table), [])
+            parent = other or key[len(both)]
+            both.append((own, parent if parent in spelled.values() else spelled.get(parent.lower(), parent), bool(alike)))
+        for (_, table), all_of in pairs.items():
+            own_names, other_names, alike_all = zip(*all_of, strict=True)
+            yield Child(table=table, columns=own_names, refers_to=other_names, alike=all(alike_all))
 
 
 def _said(error: Any) -> str:

@@ -6,15 +6,29 @@ same value back (with the settings of `prepare`), so there every value is text, 
 
 from __future__ import annotations
 
+import os
+import socket
+import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, ClassVar, Final
 
 from remit.domain.values import JsonValue
 
 _STEPS: Final = 10_000
 """SQLite's instructions between looks at the clock."""
+_GRACE: Final = 5
+"""Seconds in which a PostgreSQL server may still say that a statement took too long."""
+_EXACT: Final = (
+    "extra_float_digits = 1", "DateStyle = 'ISO, YMD'", "IntervalStyle = 'postgres'", "bytea_output = 'hex'", "TimeZone = 'UTC'"
+)  # fmt: skip
+_SIDE: Final = (
+    "(SELECT CASE WHEN upper(t) LIKE '%INT%' THEN 'number' WHEN upper(t) LIKE '%CHAR%' OR upper(t) LIKE '%CLOB%' OR upper(t) LIKE '%TEXT%'"
+    " THEN 'text' WHEN t = '' OR upper(t) LIKE '%BLOB%' THEN 'any' ELSE 'number' END FROM (SELECT {} AS t))"
+)
+"""How SQLite compares values of a declared type (https://www.sqlite.org/datatype3.html, 3.1)."""
 
 
 class Dialect(ABC):
@@ -59,13 +73,13 @@ class Dialect(ABC):
         """A query that finds something when there is such a plain table."""
 
     @abstractmethod
-    def triggers(self, quoted: str, name: str) -> tuple[str, tuple[object, ...]]:
-        """A query for the names of what a write to the table would set off."""
+    def obstacles(self, quoted: str, name: str) -> tuple[str, tuple[object, ...]]:
+        """A query for what makes a write to the table do more or less than its rows show."""
 
     @abstractmethod
     def children(self, quoted: str, name: str) -> tuple[str, tuple[object, ...]]:
         """A query for foreign keys by which the database itself changes rows of other tables: for each pair of columns
-        the constraint, the other table, its column, and the column of this one (NULL is its only key column).
+        the constraint, the other table, its column, the column of this one (NULL: as its key has it), and whether the two compare alike.
         """
 
     @abstractmethod
@@ -124,7 +138,7 @@ class Sqlite(Dialect):
         sql = f"SELECT 1 FROM {master} WHERE type = 'table' AND name = ? AND sql NOT LIKE 'CREATE VIRTUAL%'"  # noqa: S608
         return sql, (name,)
 
-    def triggers(self, quoted: str, name: str) -> tuple[str, tuple[object, ...]]:  # noqa: ARG002 - its catalogue knows names
+    def obstacles(self, quoted: str, name: str) -> tuple[str, tuple[object, ...]]:  # noqa: ARG002 - its catalogue knows names
         sql = (
             "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = ?1 COLLATE NOCASE"
             " UNION ALL SELECT 'ON CONFLICT REPLACE' FROM sqlite_master"
@@ -133,8 +147,14 @@ class Sqlite(Dialect):
         return sql, (name,)
 
     def children(self, quoted: str, name: str) -> tuple[str, tuple[object, ...]]:  # noqa: ARG002 - its catalogue knows names
+        own = _SIDE.format('(SELECT type FROM pragma_table_xinfo(m.name) WHERE name = f."from" COLLATE NOCASE)')
+        other = _SIDE.format(
+            '(SELECT type FROM pragma_table_xinfo(p.name) WHERE name = f."to" COLLATE NOCASE OR (f."to" IS NULL AND pk = f.seq + 1))'
+        )
         sql = (
-            'SELECT m.name || \' \' || f.id, m.name, f."from", f."to" FROM sqlite_master m, pragma_foreign_key_list(m.name) f'
+            f"SELECT m.name || ' ' || f.id, m.name, f.\"from\", f.\"to\", m.sql || p.sql NOT LIKE '%collate%' AND {own} = {other}"  # noqa: S608
+            " FROM sqlite_master m, pragma_foreign_key_list(m.name) f"
+            " JOIN sqlite_master p ON p.type = 'table' AND p.name = f.\"table\" COLLATE NOCASE"
             " WHERE m.type = 'table' AND f.\"table\" = ? COLLATE NOCASE"
             " AND (f.on_delete IN ('CASCADE', 'SET NULL', 'SET DEFAULT') OR f.on_update IN ('CASCADE', 'SET NULL', 'SET DEFAULT'))"
             " ORDER BY 1, f.seq"
@@ -188,14 +208,16 @@ class Postgres(Dialect):
     for_update = " FOR UPDATE"
     system_value = " OVERRIDING SYSTEM VALUE"
     is_file = False
-    options: ClassVar[Mapping[str, Any]] = {}
+    options: ClassVar[Mapping[str, Any]] = {"connect_args": {"connect_timeout": 10}}
+
+    def __init__(self) -> None:
+        self._watches: dict[int, threading.Timer] = {}
 
     def prepare(self, raw: Any) -> None:
+        raw.autocommit = True
         with raw.cursor() as cursor:
-            for setting in ("extra_float_digits = 1", "DateStyle = 'ISO, YMD'", "IntervalStyle = 'postgres'", "bytea_output = 'hex'"):
-                cursor.execute(f"SET {setting}")
-            cursor.execute("SET TimeZone = 'UTC'")
-        raw.commit()
+            cursor.execute("; ".join(f"SET {setting}" for setting in _EXACT))
+        raw.autocommit = False
 
     def read_only(self, seconds: int) -> Sequence[str]:
         return ("SET TRANSACTION READ ONLY", f"SET LOCAL statement_timeout = '{seconds}s'")
@@ -204,16 +226,22 @@ class Postgres(Dialect):
         return (f"SET LOCAL statement_timeout = '{seconds}s'", f"SET LOCAL lock_timeout = '{seconds}s'")
 
     def limit(self, raw: Any, deadline: float) -> None:
-        """The server does."""
+        """The server ends a statement itself; one that has gone silent is hung up on some time later."""
+        self.unlimit(raw)
+        watch = threading.Timer(deadline - time.monotonic() + _GRACE, _hang_up, (raw,))
+        watch.daemon = True
+        self._watches[id(raw)] = watch
+        watch.start()
 
     def unlimit(self, raw: Any) -> None:
-        """Settings of a transaction end with it."""
+        if watch := self._watches.pop(id(raw), None):
+            watch.cancel()
 
     def is_table(self, schema: str, name: str) -> tuple[str, tuple[object, ...]]:
         quoted = self.quoted(f"{schema}.{name}" if schema else name)
         return "SELECT 1 FROM pg_class WHERE oid = to_regclass(%s) AND relkind IN ('r', 'p')", (quoted,)
 
-    def triggers(self, quoted: str, name: str) -> tuple[str, tuple[object, ...]]:  # noqa: ARG002 - its catalogue knows oids
+    def obstacles(self, quoted: str, name: str) -> tuple[str, tuple[object, ...]]:  # noqa: ARG002 - its catalogue knows oids
         sql = (
             "WITH RECURSIVE parts(oid, kind) AS (SELECT oid, relkind FROM pg_class WHERE oid = %s::regclass UNION"
             " SELECT c.oid, c.relkind FROM parts JOIN pg_inherits i ON i.inhparent = parts.oid JOIN pg_class c ON c.oid = i.inhrelid)"
@@ -221,12 +249,15 @@ class Postgres(Dialect):
             " UNION ALL SELECT rulename FROM pg_rewrite JOIN parts ON ev_class = parts.oid"
             " UNION ALL SELECT 'a table that inherits from it' FROM pg_inherits JOIN parts ON inhparent = parts.oid WHERE kind = 'r'"
             " UNION ALL SELECT 'row level security' FROM parts WHERE row_security_active(parts.oid)"
+            " UNION ALL SELECT 'bpchar without a length, whose blanks are lost: ' || attname FROM pg_attribute JOIN parts ON attrelid = oid"
+            " WHERE atttypid = 'bpchar'::regtype AND atttypmod = -1 AND NOT attisdropped"
         )
         return sql, (quoted,)
 
     def children(self, quoted: str, name: str) -> tuple[str, tuple[object, ...]]:  # noqa: ARG002 - its catalogue knows oids
         sql = (
-            "SELECT f.oid::text, CASE WHEN pg_table_is_visible(c.oid) THEN '' ELSE n.nspname || '.' END || c.relname, a.attname, b.attname"
+            "SELECT f.oid::text, CASE WHEN pg_table_is_visible(c.oid) THEN '' ELSE n.nspname || '.' END || c.relname,"
+            " a.attname, b.attname, true"
             " FROM pg_constraint f"
             " JOIN pg_class c ON c.oid = f.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace"
             " CROSS JOIN LATERAL unnest(f.conkey, f.confkey) WITH ORDINALITY AS k(own, other, place)"
@@ -254,6 +285,12 @@ class Postgres(Dialect):
 
     def is_exactly(self, column: str, value: JsonValue) -> tuple[str, tuple[object, ...]]:
         return f"{self.column(column)}::text IS NOT DISTINCT FROM %s", (value,)
+
+
+def _hang_up(raw: Any) -> None:
+    """End a connection whose server does not answer: whoever waits for it is told that it was lost."""
+    with suppress(Exception), socket.socket(fileno=os.dup(raw.fileno())) as wire:
+        wire.shutdown(socket.SHUT_RDWR)
 
 
 def _typeof(value: JsonValue) -> str:

@@ -57,10 +57,7 @@ def apply(database: Database, connection: Connection, changes: Sequence[RowChang
     """Make the rows what they shall be. A row that is neither as it was nor as it shall be is somebody else's and is left alone."""
     shapes = {table: database.shape(connection, table) for table in dict.fromkeys(change.table for change in changes)}
     for shape in shapes.values():
-        if shape.triggers:
-            raise ToolFailed(
-                f"{shape.name} has triggers or rules by now ({', '.join(shape.triggers[:5])})", fix="remove them for the while"
-            )
+        _check_plain(shape, "remove that for the while")
     clashes, todo = [], []
     for change, now in zip(changes, _standing(database, connection, shapes, changes, lock=True), strict=True):
         if same(now, change.before):
@@ -124,8 +121,17 @@ def _check(shape: Shape, statement: Statement) -> None:
         raise ToolFailed(f"it changes the primary key of {shape.name}", fix=f"delete and insert the rows, or {_INSTEAD}")
     if followed := statement.sets & {name.lower() for child in shape.children for name in child.refers_to}:
         raise ToolFailed(f"rows of other tables follow {', '.join(sorted(followed))} of {shape.name}", fix=_INSTEAD)
-    if shape.triggers:
-        raise ToolFailed(f"{shape.name} has triggers or rules ({', '.join(shape.triggers[:5])}): what they do cannot be seen", fix=_INSTEAD)
+    _check_plain(shape, _INSTEAD)
+
+
+def _check_plain(shape: Shape, fix: str) -> None:
+    """A write to the table does what its rows show, and the rows that follow can be found. Raises ToolFailed."""
+    if shape.obstacles:
+        raise ToolFailed(
+            f"{shape.name} does more than its rows show (triggers, rules and the like): {', '.join(shape.obstacles[:5])}", fix=fix
+        )
+    if unlike := [child.table for child in shape.children if not child.alike]:
+        raise ToolFailed(f"{', '.join(unlike)} refers to {shape.name} by values that compare otherwise there", fix=fix)
 
 
 def _keys(database: Database, connection: Connection, shape: Shape, statement: Statement) -> list[dict[str, JsonValue]]:
