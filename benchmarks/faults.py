@@ -27,6 +27,8 @@ from fault_processes import KILLED, Command, Ended, Kill, call
 from fault_worlds import SERVERS, Picture, World
 
 WAITING = 3
+_HALF = ": as it was to become"
+"""In a question about something of which a part is done."""
 _MOST_KILLS = 4
 """Kills in one trial."""
 _MOST_STARTS = 40
@@ -59,6 +61,8 @@ class Trial:
     doubts: set[str] = field(default_factory=set)
     in_flight: int = 0
     world: World = field(init=False)
+    taken_over: bool = False
+    """A person was asked about something half done: what they do then is theirs, and the run is judged as it stands."""
 
     def __post_init__(self) -> None:
         self.root.mkdir(parents=True)
@@ -106,6 +110,8 @@ class Trial:
             ended = self.start(command, calm if self.kills < most else None)
             if ended.code == WAITING:
                 self.answer(calm)
+                if self.taken_over:
+                    break
             elif ended.code != KILLED and self.next(first) != first and not (self.world.more() or self.open_runs()):
                 break
             command = self.next(first)
@@ -161,6 +167,10 @@ class Trial:
             words: tuple[str, ...] = ("answer", question["id"], "retry")
             if question["kind"] == "approve":
                 words = ("approve", question["id"])
+            elif question["kind"] == "in_doubt" and _HALF in question["body"] and not self.family.blind:
+                self.doubts.add(question["action"])
+                self.taken_over = True
+                return
             elif question["kind"] == "in_doubt":
                 happened = self.world.happened(question["action"], question)
                 words = ("answer", question["id"], "happened" if happened else "not_happened")
@@ -170,8 +180,9 @@ class Trial:
     def judge(self, wanted: Picture, code: int) -> None:
         """The last word on this trial."""
         lines, judge = read(self.home), Judge(self.family, self.world)
-        judge.look(self.verdict, lines, final=True)
-        judge.end(self.verdict, lines, code=code, wanted=wanted)
+        judge.look(self.verdict, lines, final=not self.taken_over)
+        if not self.taken_over:
+            judge.end(self.verdict, lines, code=code, wanted=wanted)
         asked = doubts_asked(lines)
         self.verdict.counts["in_doubt"] += len(self.doubts)
         self.verdict.counts["asked"] += len(self.doubts & asked)

@@ -21,6 +21,7 @@ def proves(*claims: str) -> Callable[[T], T]:
 
 OPEN: Final[dict[str, str]] = {
     "autonomy.bound": "An anytime-valid bound on the error rate of what was done without asking. Not built yet.",
+    "crash.half_done_is_finished": "A list of file changes that was killed while it was being finished after a first kill may become a question (once in about 2,000 kills), where finishing would be right: the trace of what was not yet in place is removed before the rest is made anew.",
     "gate.first_seen": "Targets never touched before are known as such. The fact is always false so far.",
     "provenance.approved": "Values a person approved before count as such. Only words, owned roots and untrusted content count so far.",
     "policy.reads_in_the_shell": "Rules on reading files do not reach into the sandbox: a command may read what the workspace holds.",
@@ -203,6 +204,8 @@ CLAIMS: Final[dict[str, str]] = {
     "git.stays_inside": "No repository leads out of the allowed folders.",
     "http.change_is_checked": "A missing body, nothing there, a path that leads out: an error with a way out, and nothing was sent.",
     "http.no_preconditions": "Without strong ETags nothing is offered that claims to undo; a service that only seems to have them is refused.",
+    "http.openapi": "Operations of an OpenAPI document are tools: read, changed under an ETag, put back, or taken back as their author says.",
+    "http.openapi_is_checked": "No argument leads to another path, and a document that cannot be right is refused; nothing is fetched.",
     "http.probe": "The same ETag: not carried out; what was wanted: done; anything else is a question that shows what stands there.",
     "http.undo": "A resource that was replaced, made, patched or deleted is put back, on a real service with ETags.",
     "http.undo_spares": "What somebody changed since, also in the last moment, stays and is shown; the service itself compares.",

@@ -12,6 +12,9 @@
     private = false                              # true for one that is not on the public internet
     preconditions = false                        # true for one that gives strong ETags and honours If-Match
     managed = ["data.last_modified"]             # fields of its resources that it writes itself
+    openapi = "/home/ann/shop.yaml"              # its description: each operation becomes a tool, http.shop.NAME
+    effects = { cancelOrder = "compensable" }    # what you know of single operations
+    undo.createOrder = { operation = "cancelOrder", args = { id = "${result.json.id}" } }
 
     [calendar.work]                              # a CalDAV calendar, by the name that agents use
     url = "https://dav.example/ann/work/"
@@ -65,6 +68,10 @@ class Service:
     private: bool = False
     preconditions: bool = False
     managed: tuple[str, ...] = ()
+    openapi: Path | None = None
+    effects: Mapping[str, str] = field(default_factory=dict)
+    undo: Mapping[str, tuple[str, Mapping[str, Any]]] = field(default_factory=dict)
+    """By operation: the one that takes it back, and its arguments."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,7 +198,8 @@ def _server(body: dict[str, Any], where: str, env: Mapping[str, str]) -> McpServ
 
 
 def _service(body: dict[str, Any], where: str, env: Mapping[str, str]) -> Service:
-    _only(body, {"base", "headers", "idempotency", "private", "preconditions", "managed"}, where)
+    _only(body, {"base", "headers", "idempotency", "private", "preconditions", "managed", "openapi", "effects", "undo"}, where)
+    openapi = _is(body.get("openapi", ""), str, f"{where}.openapi", "an absolute path")
     headers = _filled_table(body, "headers", where, env)
     return Service(
         base=_filled(body.get("base"), f"{where}.base", env),
@@ -200,7 +208,16 @@ def _service(body: dict[str, Any], where: str, env: Mapping[str, str]) -> Servic
         private=_is(body.get("private", False), bool, f"{where}.private", "true or false"),
         preconditions=_is(body.get("preconditions", False), bool, f"{where}.preconditions", "true or false"),
         managed=_texts(body.get("managed", []), f"{where}.managed"),
+        openapi=Path(openapi).expanduser() if openapi else None,
+        effects=_filled_table(body, "effects", where, env),
+        undo={name: _undo(one, f"{where}.undo.{name}") for name, one in _table(body.get("undo", {}), f"{where}.undo").items()},
     )
+
+
+def _undo(value: Any, where: str) -> tuple[str, Mapping[str, Any]]:
+    body = _table(value, where)
+    _only(body, {"operation", "args"}, where)
+    return _is(body.get("operation"), str, f"{where}.operation", "the name of an operation"), _table(body.get("args", {}), f"{where}.args")
 
 
 def _is(value: Any, kind: type[_T], where: str, what: str) -> _T:

@@ -182,6 +182,8 @@ def test_a_plain_service_gets_no_tool_that_undoes(tmp_path: Path) -> None:
         ({"method": "PATCH", "path": "none", "body": {}}, ToolFailed),
         ({"method": "DELETE", "path": "none"}, ToolFailed),
         ({"method": "PUT", "path": "../../__heartbeat__", "body": {}}, ArgsInvalid),
+        ({"method": "PUT", "path": "..%2f..%2f__heartbeat__", "body": {}}, ArgsInvalid),
+        ({"method": "PUT", "path": "..%252f%252e%252e/__heartbeat__", "body": {}}, ArgsInvalid),
     ],
 )
 def test_what_cannot_be_changed_is_said(theatre: Kinto, tmp_path: Path, args: dict[str, JsonValue], error: type[Exception]) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
-from urllib.parse import urljoin
+from urllib.parse import unquote, urljoin
 
 from remit.config import Service as Configured
 from remit.domain.values import JsonValue
@@ -36,11 +37,20 @@ class Service:
 
     def place(self, path: str) -> Place:
         """A place of this service. Raises ArgsInvalid for a path that leads out of it."""
+        if ".." in re.split(r"[/\\?#]", _plain(path)):
+            raise ArgsInvalid(f"{path!r} leads upwards", fix=f"name a path below {self.base.url}")
         base = self.base.url.rstrip("/") + "/"
         found = read_url(urljoin(base, path.lstrip("/")))
         if not found.url.startswith(base) and found.url != self.base.url:
             raise ArgsInvalid(f"{path!r} leads out of {self.name}", fix=f"name a path below {self.base.url}")
         return found
+
+
+def _plain(path: str) -> str:
+    """A path with its escapes undone, those of escapes too, as some server may do."""
+    for _ in range(3):
+        path = unquote(path)
+    return path
 
 
 def known(services: Mapping[str, Configured]) -> dict[str, Service]:

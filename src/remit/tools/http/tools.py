@@ -19,4 +19,11 @@ def http_tools(services: Mapping[str, Configured], store: Store) -> list[Tool]:
     if every:
         made.append(HttpSend(every))
     careful = {name: service for name, service in every.items() if service.preconditions}
-    return [*made, HttpChange(careful, store), HttpRestore(careful, store)] if careful else made
+    if careful:
+        made += [HttpChange(careful, store), HttpRestore(careful, store)]
+    for name, one in services.items():
+        if one.openapi is not None:
+            from remit.tools.http.operation_tool import operation_tools  # noqa: PLC0415 - reading YAML is for those who have some
+
+            made += operation_tools(name, one, every, HttpChange(careful, store) if name in careful else None)
+    return made
