@@ -34,7 +34,7 @@ bench: $(VENV)/.ready
 	$(BIN)/python benchmarks/overhead.py
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/double_delivery.py --trials 1000
-	$(BIN)/python benchmarks/faults.py --kills 300
+	$(BIN)/python benchmarks/faults.py --kills 1000 --families all
 
 lock:
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --all-extras --group dev \

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -113,7 +111,7 @@ class Web(World):
         self.shop.orders.clear()
         self.shop.keys.clear()
         return (
-            f'[http.theatre]\nbase = "{self.theatre.service.base}"\nprivate = true\npreconditions = true\nmanaged = ["{MANAGED[0]}"]\n'
+            f'[http.theatre]\nbase = "{self.theatre.service.base}"\nprivate = true\npreconditions = true\nmanaged = {list(MANAGED)}\n'
             f'headers = {{ Authorization = "{self.theatre.headers["Authorization"]}" }}\n'
             f'[http.shop]\nbase = "{self.shop.base}"\nprivate = true\nidempotency = "Idempotency-Key"\n'
         )
@@ -200,43 +198,6 @@ class Letters(World):
     def _subjects(self) -> Counter[str]:
         lines = [line for _, content in self.smtp.taken for line in content.splitlines() if line.startswith(b"Subject: ")]
         return Counter(line.removeprefix(b"Subject: ").decode() for line in lines)
-
-
-class Commits(World):
-    """A repository inside the folder, and a bare one that it is pushed to."""
-
-    def furnish(self) -> str:
-        repo = self.root / "repo"
-        repo.mkdir()
-        for args in (
-            ("init", "--quiet", "--bare", "../remote.git"),
-            ("init", "--quiet"),
-            ("config", "user.name", "Ann"),
-            ("config", "user.email", "ann@example.org"),
-            ("remote", "add", "origin", "../remote.git"),
-            ("commit", "--quiet", "--allow-empty", "-m", "first"),
-        ):
-            self._git(*args)
-        for name in ("one", "two"):
-            (repo / name).write_text(f"tok-{name}\n", encoding="utf-8")
-        return ""
-
-    def picture(self) -> Picture:
-        """What is committed where; commits have times of their own."""
-        here = {name: self._git("log", "--format=%s", "--name-only", name) for name in self._git("branch", "--format=%(refname)").split()}
-        there = self._git("--git-dir", "../remote.git", "log", "--all", "--format=%s")
-        return {"here": here, "there": there, "status": self._git("status", "--porcelain")}
-
-    def count(self, file: str, text: str) -> int:
-        if file == "branches":
-            return self._git("branch", "--format=%(refname:short)").split().count(text)
-        bare = ("--git-dir", "../remote.git") if file == "pushed" else ()
-        return self._git(*bare, "log", "--all", "--format=%s").splitlines().count(text)
-
-    def _git(self, *args: str) -> str:
-        env = {**os.environ, "GIT_CONFIG_GLOBAL": "/dev/null"}
-        argv = ["git", "-c", "init.defaultBranch=main", *args]
-        return subprocess.run(argv, cwd=self.root / "repo", env=env, capture_output=True, text=True, check=True).stdout
 
 
 def _ids(body: str) -> list[bytes]:

@@ -16,7 +16,7 @@ import httpx2
 from remit.config import Service
 
 _SEATS = "buckets/theatre/collections/seats/records"
-MANAGED = ("data.last_modified",)
+MANAGED = ("data.last_modified", "data.id", "permissions")
 
 
 @dataclass

@@ -111,7 +111,6 @@ class App:
         """The shipped tools, confined to the allowed roots, and what was handed in."""
         from remit.tools.changes.roots import Roots
         from remit.tools.files.tools import file_tools
-        from remit.tools.git.tools import git_tools
         from remit.tools.shell.run import shell_tools
 
         # A run must not write the policy that judges it, so where policies are is as closed to tools as remit's own state.
@@ -119,7 +118,7 @@ class App:
         closed = [*(path.parent for path in files), *files, _config() / "remit.toml", *self.config.tools]
         roots = Roots(self.places.roots, (self.places.state, *closed))
         shipped = [*file_tools(roots, self.store), *shell_tools(roots, self.store, self.places.state / "scratch")]
-        shipped += [*git_tools(roots, self.clock), *self._configured(roots)]
+        shipped += self._configured(roots)
         return {tool.spec.name: tool for tool in (*shipped, *self._more_tools)}
 
     def _configured(self, roots: Roots) -> list[Tool]:
@@ -244,16 +243,24 @@ class App:
         )
 
     def letters(self) -> list[tuple[Held, Run]]:
-        """Letters in the outbox that have not gone and were not called back, each with the run that lets it go when its time has come."""
+        """Letters that have not gone and were not called back, each with the run that lets it go; one may have ended without that."""
         from remit.tools.mail.outbox import Outbox, Where
 
-        found = [(held, self._letter(held)) for _, held in Outbox(self.places.state / "outbox").all(Where.HELD, Where.SENDING)]
-        return [(held, run) for held, run in found if self.runs.ended(run.id) is None]
+        outbox = Outbox(self.places.state / "outbox")
+        found = [(where, held, self._letter(held)) for where, held in outbox.all(Where.HELD, Where.SENDING)]
+        return [(held, run) for where, held, run in found if where is Where.HELD or self.runs.ended(run.id) is None]
+
+    def damaged_letters(self) -> list[Path]:
+        """Files in the outbox that cannot be read."""
+        from remit.tools.mail.outbox import Outbox
+
+        return Outbox(self.places.state / "outbox").damaged()
 
     def _letter(self, held: Held) -> Run:
         from remit.domain.action import Level
+        from remit.domain.held import release_run
         from remit.domain.run import RunKind
-        from remit.domain.values import ActionId, RunId
+        from remit.domain.values import ActionId
 
         people = (self.gate.record(ActionId(held.action)).started or {}).get("people") or ()
         spec: dict[str, JsonValue] = {
@@ -265,9 +272,7 @@ class App:
             "who": str(people[0]) if isinstance(people, list | tuple) and people else "",
         }
         goal = f"send mail to {', '.join(held.recipients)}: {held.subject}"
-        return self.engine.open(
-            kind=RunKind.HELD, goal=goal, level=Level.APPROVER, actor="outbox", spec=spec, run=RunId(f"mail-{held.id[:12]}")
-        )
+        return self.engine.open(kind=RunKind.HELD, goal=goal, level=Level.APPROVER, actor="outbox", spec=spec, run=release_run(held.id))
 
     def roots_of(self, *runs: RunId) -> list[Path]:
         """The folders that runs were opened in, without loading any tool."""

@@ -153,7 +153,7 @@ def test_a_series_is_listed_as_its_occurrences(work: Radicale, tmp_path: Path) -
     ("event", "args", "says"),
     [
         (SERIES, {"occurrence": "2026-11-04T09:30", "start": "2026-11-04T10:00"}, "does not take place"),
-        (SERIES.replace("WEEKLY", "WEEKLY;BYDAY=TU"), {"start": "2026-10-21T09:30"}, "names days"),
+        (SERIES.replace("WEEKLY", "WEEKLY;BYDAY=TU"), {"start": "2026-10-21T09:30"}, "another series"),
         (
             SERIES.replace("RRULE", "EXDATE;TZID=Europe/Berlin:20261027T093000\nRRULE"),
             {"start": "2026-10-20T11:00"},
@@ -174,6 +174,60 @@ def test_a_move_that_would_break_a_series_is_refused(
         begun(tools(work, tmp_path)["calendar.move"], {"event": "series.ics", **args})
     assert raised.value.fix
     assert work.look() == before
+
+
+FLOATING = ALONE.replace(";TZID=Europe/Berlin", "").replace("UID:alone", "UID:floating")
+
+
+@proves("calendar.zones")
+def test_a_time_without_a_zone_is_meant_where_the_calendar_is(work: Radicale, tmp_path: Path) -> None:
+    """Such events are listed among the others, moved as such, and so are occurrences of such a series."""
+    work.put("floating.ics", FLOATING)
+    work.put("fs.ics", SERIES.replace(";TZID=Europe/Berlin", "").replace("UID:series", "UID:fs"))
+    known = tools(work, tmp_path)
+    assert len([one for one in listed(known, "2026-11-27", "2026-11-27") if one["event"] in {"floating.ics", "alone.ics"}]) == 2
+    done(known["calendar.move"], {"event": "floating.ics", "start": "2026-11-27T15:00"})
+    done(known["calendar.cancel"], {"event": "fs.ics", "occurrence": "2026-10-27T09:30"}, "r/b")
+    done(known["calendar.move"], {"event": "fs.ics", "start": "2026-11-03T12:00", "occurrence": "2026-11-03T09:30"}, "r/c")
+    starts = {(one["event"], one["start"][:16]) for one in listed(known, "2026-10-20", "2026-11-30")}
+    assert {("floating.ics", "2026-11-27T15:00"), ("fs.ics", "2026-11-03T12:00")} <= starts
+    assert ("fs.ics", "2026-10-27T09:30") not in starts
+
+
+ENDLESS = ["FREQ=DAILY;INTERVAL=0", "FREQ=SECONDLY", "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30", "FREQ=DAILY;COUNT=0"]
+
+
+@proves("calendar.endless")
+@pytest.mark.parametrize("rule", ENDLESS)
+def test_a_recurrence_that_never_comes_to_an_end_holds_nothing(work: Radicale, tmp_path: Path, rule: str) -> None:
+    """Somebody's is named as unreadable beside the others, which are listed; of ours it is refused; changing it is refused."""
+    work.put("endless.ics", ALONE.replace("UID:alone", f"UID:endless\nRRULE:{rule}"))
+    known = tools(work, tmp_path)
+    args: dict[str, JsonValue] = {"calendar": "work", "from": "2026-11-20", "to": "2026-12-02"}
+    found: Any = asyncio.run(known["calendar.list"].run(Call(action=ActionId("r/l"), args=args)))
+    assert "endless.ics" in found.get("unreadable", ["endless.ics"])
+    assert any(one["event"] == "alone.ics" for one in found["events"])
+    with pytest.raises(ArgsInvalid):
+        begun(known["calendar.create"], {"title": "x", "start": "2026-11-27", "repeat": rule})
+    with pytest.raises(ArgsInvalid):  # one that Radicale itself would not come back from
+        begun(known["calendar.create"], {"title": "x", "start": "2026-11-27", "repeat": "FREQ=DAILY;BYSETPOS=2"})
+    with pytest.raises(ToolFailed):
+        begun(known["calendar.move"], {"event": "endless.ics", "start": "2026-11-27T12:00"})
+
+
+@proves("calendar.others")
+def test_exceptions_for_all_that_follow_and_alarms_that_mail_are_left_alone(work: Radicale, tmp_path: Path) -> None:
+    """What cannot be changed without changing more is refused; a reminder by mail counts as somebody who is told."""
+    own = "UID:series\nRECURRENCE-ID;RANGE=THISANDFUTURE;TZID=Europe/Berlin:20261103T093000"
+    future = SERIES.replace("RRULE:FREQ=WEEKLY;COUNT=8\n", "").replace("UID:series", own)
+    work.put("series.ics", SERIES + future)
+    alarm = "BEGIN:VALARM\nACTION:EMAIL\nTRIGGER:-PT1H\nSUMMARY:x\nDESCRIPTION:x\nATTENDEE:mailto:bob@example.org\nEND:VALARM\nEND:VEVENT"
+    work.put("alone.ics", ALONE.replace("END:VEVENT", alarm))
+    known = tools(work, tmp_path)
+    with pytest.raises(ToolFailed, match="all that follow"):
+        begun(known["calendar.cancel"], {"event": "series.ics", "occurrence": "2026-11-03T09:30"})
+    with pytest.raises(ToolFailed, match="others take part"):
+        begun(known["calendar.move"], {"event": "alone.ics", "start": "2026-11-27T12:00"})
 
 
 @proves("calendar.recurrence")
@@ -268,7 +322,24 @@ def test_a_server_that_is_no_calendar_is_said(tmp_path: Path, path: str) -> None
 
 
 @proves("calendar.names")
-@pytest.mark.parametrize("name", ["../other/alone.ics", "a/b.ics", "..", "x.ics?y", "x y", "%2e%2e/x", "x#y", "ä.ics"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../other/alone.ics",
+        "a/b.ics",
+        "..",
+        "x.ics?y",
+        "x y",
+        "%2e%2e/x",
+        "x#y",
+        "ä.ics",
+        "..%2fprivate%2fp.ics",
+        "%2e",
+        "%252e%252e",
+        "a%2fb.ics",
+        "a%3fb",
+    ],
+)
 def test_a_name_that_leads_out_of_the_calendar_is_refused(work: Radicale, tmp_path: Path, name: str) -> None:
     """An event is a plain name; nothing is asked for anything else."""
     with pytest.raises((ArgsInvalid, ToolFailed)):

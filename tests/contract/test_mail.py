@@ -15,12 +15,14 @@ import pytest
 from claims import proves
 from mail_world import Imap, MailWorld, Smtp, imap, rubbish, smtp
 from remit.domain.action import Effect
+from remit.domain.held import release_run
 from remit.domain.values import ActionId, JsonValue
 from remit.errors import ArgsInvalid, BadInput, Conflict, OutsideRoots, RemitError, ToolFailed, ToolUncertain, Unavailable
 from remit.ports import Call, Happened, Tool
 from remit.testing import Scenario, check_tool
 from remit.tools.mail.accounts import known, plain
 from remit.tools.mail.outbox import Where
+from remit.tools.mail.send import MailRelease
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +44,9 @@ def world(folders: Imap, server: Smtp, tmp_path: Path) -> MailWorld:
 
 
 def begun(tool: Tool, args: Mapping[str, JsonValue], name: str = "r/a") -> Call:
-    """Previewed and captured."""
+    """Previewed and captured; letters are let go by the run that is named after them."""
+    if tool.spec.name == "mail.release":
+        name = f"{release_run(str(args['id']))}/release.1"
     call = Call(action=ActionId(name), args=args)
     staged = asyncio.run(tool.preview(call)).staged
     call = Call(action=call.action, args=args, staged=staged)
@@ -99,9 +103,19 @@ def test_drafting_keeps_its_promises(world: MailWorld) -> None:
 @proves("tools.checked")
 def test_letting_go_keeps_its_promises(world: MailWorld) -> None:
     """Killed before its text went it is sent again, killed after that the copy among the sent letters tells, or nobody does."""
+
+    class Anybodys(MailRelease):
+        """The check has runs of its own."""
+
+        def _check_whose(self, call: Call) -> None:
+            pass
+
     tools = world.tools()
     args = held(world, tools)
     ident = str(args["id"])
+    release = tools["mail.release"]
+    assert isinstance(release, MailRelease)
+    tools["mail.release"] = Anybodys(release._room, release._outbox)
 
     def reset() -> None:
         for place in (Where.SENDING, Where.SENT):
@@ -165,6 +179,63 @@ def test_a_letter_goes_once_with_our_id_and_is_filed(world: MailWorld) -> None:
     assert message["From"] == "Ann Example <ann@example.org>"
     assert world.imap.look("Sent")["Sent"] == [("Seats", "Two of them,\r\nplease.", ("\\Seen",))]
     assert asyncio.run(tools["mail.release"].probe(Call(action=ActionId("r/a"), args=args))).happened is Happened.YES
+
+
+@proves("mail.goes_once")
+def test_whoever_comes_second_takes_nothing_from_the_first(world: MailWorld) -> None:
+    """While one lets it go another one fails, and leaves it where it is."""
+    tools = world.tools()
+    args = held(world, tools)
+    second = begun(tools["mail.release"], args)
+    world.outbox.move(str(args["id"]), Where.HELD, Where.SENDING)  # the first is at it
+    with pytest.raises(ToolFailed):
+        asyncio.run(tools["mail.release"].run(second))
+    assert world.outbox.where(str(args["id"])) is Where.SENDING
+    assert done(tools["mail.cancel"], args, "r/u")[1]["conflicts"]
+    assert world.smtp.taken == []
+
+
+@proves("mail.asks")
+def test_nobody_but_the_outbox_lets_a_letter_go(world: MailWorld) -> None:
+    """Whatever else an action's run is called, and with whatever attempt."""
+    tools = world.tools()
+    args = held(world, tools)
+    for attempt in (1, 2):
+        with pytest.raises(ToolFailed, match="only the outbox"):
+            asyncio.run(tools["mail.release"].capture(Call(action=ActionId("r/a"), args={**args, "attempt": attempt})))
+        with pytest.raises(ToolFailed, match="only the outbox"):
+            asyncio.run(tools["mail.release"].run(Call(action=ActionId("mail-0/release.1"), args={**args, "attempt": attempt})))
+    assert world.smtp.taken == []
+
+
+@proves("mail.drafts")
+def test_undoing_a_draft_takes_nothing_of_anybody_else(world: MailWorld) -> None:
+    """A draft that was rewritten under its own Message-ID stays, and so does what somebody only marked as deleted."""
+    tools = world.tools()
+    call, result = done(tools["mail.draft"], world.letter())
+    how = tools["mail.draft"].undo(call, result)
+    assert how is not None
+    with world.imap.box() as box:
+        box.append(b"Subject: marked\r\n\r\nkeep\r\n", "Drafts", dt=None, flag_set=["\\Deleted"])
+        box.append(f"Message-ID: {result['drafted']}\r\nSubject: rewritten\r\n\r\nx\r\n".encode(), "Drafts", dt=None)
+    assert done(tools[how.tool], how.args, "r/u")[1] == {"removed": result["drafted"]}
+    left = [("Seats", ("\\Deleted", "\\Draft")), ("marked", ("\\Deleted",)), ("rewritten", ())]
+    assert sorted((subject, tuple(sorted(flags))) for subject, _, flags in world.imap.look("Drafts")["Drafts"]) == left
+    assert done(tools[how.tool], how.args, "r/v")[1]["conflicts"]
+    assert sorted((subject, tuple(sorted(flags))) for subject, _, flags in world.imap.look("Drafts")["Drafts"]) == left
+
+
+@proves("mail.damage")
+def test_a_damaged_letter_stops_no_other(world: MailWorld) -> None:
+    """It is named, and cannot be let go; the others are listed as before."""
+    tools = world.tools()
+    held(world, tools)
+    for number, content in enumerate((b"", b'{"v": 1}\n\nx', b"[1]\n\nx")):
+        (world.folder / "outbox" / "held" / f"{number:032x}").write_bytes(content)
+    assert [letter.subject for _, letter in world.outbox.all(Where.HELD)] == ["Seats"]
+    assert len(world.outbox.damaged()) == 3
+    with pytest.raises(ToolFailed):
+        asyncio.run(tools["mail.cancel"].preview(Call(action=ActionId("r/u"), args={"account": "me", "id": f"{0:032x}"})))
 
 
 @proves("mail.all_or_none")
@@ -238,6 +309,12 @@ def test_a_server_that_is_down_or_talks_rubbish_was_sent_nothing(world: MailWorl
         {"to": [" bob@example.org"]},
         {"to": []},
         {"cc": ["a@b@c"]},
+        {"subject": "=?utf-8?q?Seats=0D=0ABcc:_evil@x.org?="},
+        {"subject": "=?utf-8?q?hidden?="},
+        {"to": ["bob@=?utf-8?q?evil.net?="]},
+        {"to": ["=?utf-8?q?evil?=@example.org"]},
+        {"to": ["a%40evil.net@example.org"]},
+        {"to": ["a?bcc=evil@example.org"]},
         {"bcc": ["\u202ebob@example.org"]},
     ],
 )

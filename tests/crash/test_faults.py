@@ -25,7 +25,7 @@ def faults(folder: Path, *options: str) -> tuple[int, dict[str, int]]:
 @proves("crash.nothing_doubled", "crash.nothing_lost", "crash.nothing_misreported", "crash.unknown_becomes_a_question")
 @pytest.mark.parametrize(
     "families",
-    ["files,shell,plan,doubt,undo files,undo shell", "sql,postgres,undo sql,http", "calendar,undo calendar,mail,git"],
+    ["files,shell,plan,doubt,undo files,undo shell", "sql,postgres,undo sql,http", "calendar,undo calendar,mail"],
 )
 def test_after_kills_at_random_moments_nothing_is_doubled_lost_or_misreported(tmp_path: Path, families: str) -> None:
     """Every kind of effect and its undo: killed and resumed, several times in a row, then compared with the journal."""

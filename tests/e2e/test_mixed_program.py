@@ -93,7 +93,7 @@ base = "{theatre.service.base}"
 headers = {{ Authorization = "{theatre.headers["Authorization"]}" }}
 private = true
 preconditions = true
-managed = ["{MANAGED[0]}"]
+managed = {list(MANAGED)}
 [calendar.work]
 url = "{work.base}"
 user = "ann"

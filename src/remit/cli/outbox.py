@@ -53,8 +53,10 @@ def outbox(send: bool, follow: bool, as_json: bool) -> None:
 
 def _list(app: App, *, as_json: bool) -> None:
     letters = app.letters()
+    for path in app.damaged_letters():
+        click.echo(f"damaged, it will not go: {path}", err=True)
     for held, run in letters:
-        click.echo(json.dumps(_data(held, run), ensure_ascii=False) if as_json else _told(app, held))
+        click.echo(json.dumps(_data(held, run), ensure_ascii=False) if as_json else _told(app, held, run))
     if not letters and not as_json:
         click.echo("no letter is held")
 
@@ -85,9 +87,12 @@ def _unanswered(app: App, run: Run) -> bool:
     return any(not app.inbox.answers(item) for item in app.inbox.pending() if item.id in open_questions)
 
 
-def _told(app: App, held: Held) -> str:
+def _told(app: App, held: Held, run: Run) -> str:
     left = (held.goes_at - app.clock.now()) // 1000
     when = f"goes in {left // 60} min {left % 60} s" if left > 0 else "is due: `remit outbox --send`"
+    ended = app.runs.ended(run.id)
+    if ended is not None:
+        when = f"will not go: {show.clean(ended.summary, keep='')}"
     return "\n".join(
         [
             click.style(f"to {', '.join(held.recipients)}: {show.clean(held.subject, keep='')}", bold=True),

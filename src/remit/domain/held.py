@@ -5,6 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from remit.domain.values import RunId
+
+
+def release_run(letter: str) -> RunId:
+    """The run that lets a letter go."""
+    return RunId(f"mail-{letter[:12]}")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:

@@ -31,6 +31,8 @@ class HeldWorker:
     async def leg(self, run: Run, gate: Gate) -> LegEnd:
         """`waiting` until the time; `done` when it happened; `could_not` when it was refused, called back, or never reached anybody."""
         at = int(str(run.spec.get("at", 0)))
+        if run.spec.get("tool") not in gate.tools:
+            return LegEnd(state=RunState.WAITING, summary=f"{run.spec.get('tool')} is not configured here")
         for attempt in count(1):
             if self._clock.now() < at:
                 return LegEnd(state=RunState.WAITING, summary=f"held until {_time(at)}")

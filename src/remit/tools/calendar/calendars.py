@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 from xml.etree import ElementTree as ET
 
 from remit.config import Calendar as Configured
@@ -43,7 +43,10 @@ class Calendar:
 
     def event(self, name: str) -> Resource:
         """An event by its name in the calendar. Raises ArgsInvalid for what is no such name."""
-        if not _EVENT.fullmatch(name) or any(c in name for c in "/?#\\") or name in {".", ".."}:
+        plain = name
+        for _ in range(3):  # some server may undo the escapes of escapes
+            plain = unquote(plain)
+        if not _EVENT.fullmatch(name) or any(c in plain for c in "/?#\\") or plain in {"", ".", ".."}:
             raise ArgsInvalid(f"{name!r} is no event", fix="take it from calendar.list, as it stands there")
         return Resource(self.service, self.service.place(name))
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 import icalendar
 
 from remit.errors import ArgsInvalid, ToolFailed
-from remit.tools.calendar.recurrence import has
+from remit.tools.calendar.recurrence import alike, expandable, has
 from remit.tools.calendar.times import When, told
 
 _OURS: Final = "-//remit//remit//EN"
@@ -71,8 +71,8 @@ def read(body: bytes) -> icalendar.Calendar:
 
 
 def attended(body: bytes) -> bool:
-    """Whether others take part, so that a server may write to them."""
-    return any("ATTENDEE" in event for event in read(body).walk("VEVENT"))
+    """Whether others take part, or are to be reminded, so that a server may write to them."""
+    return any("ATTENDEE" in part for part in read(body).walk())
 
 
 def title(body: bytes) -> str:
@@ -85,9 +85,10 @@ def moved(body: bytes, start: When, end: When | None, occurrence: When | None, a
 
     Raises ToolFailed where a whole series would not follow its own rule any more, or there is no such occurrence.
     """
-    calendar = read(body)
+    calendar = _plain(read(body))
     event = _master(calendar) if occurrence is None else _apart(calendar, occurrence)
     before = _start(event)
+    start, end = _as(before, start), None if end is None else _as(before, end)
     length = _end(event) - before
     _same_kind(before, start)
     if occurrence is None and any(name in event for name in _SERIES):
@@ -103,7 +104,7 @@ def moved(body: bytes, start: When, end: When | None, occurrence: When | None, a
 
 def cancelled(body: bytes, occurrence: When, at: datetime) -> bytes:
     """A series without one of its occurrences. Raises ToolFailed when it has no such one."""
-    calendar = read(body)
+    calendar = _plain(read(body))
     master, own = _master(calendar), _own(calendar, occurrence)
     if own is None:
         _must_have(calendar, occurrence)
@@ -138,6 +139,24 @@ def _picture(body: bytes) -> list[list[tuple[str, str, bytes]]]:
         for part in read(body).walk()
         if part.name not in {"VCALENDAR", "VTIMEZONE", "STANDARD", "DAYLIGHT"}
     )
+
+
+def _plain(calendar: Any) -> Any:
+    """The same. Raises ToolFailed for what cannot be changed without changing more: exceptions for all that follows, strange rules."""
+    for event in calendar.walk("VEVENT"):
+        if "RECURRENCE-ID" in event and "RANGE" in event["RECURRENCE-ID"].params:
+            raise ToolFailed("an exception of this series counts for all that follow", fix="change it with the calendar's own program")
+        rules = event.get("RRULE", [])
+        for rule in rules if isinstance(rules, list) else [rules]:
+            if why := expandable(rule):
+                raise ToolFailed(f"its recurrence is not followed here: {why}", fix="change it with the calendar's own program")
+    return calendar
+
+
+def _as(before: When, value: When) -> When:
+    """A time as the event has its own: one without a zone is a time of day wherever one is."""
+    floating = isinstance(before, datetime) and before.tzinfo is None
+    return value.replace(tzinfo=None) if floating and isinstance(value, datetime) else value
 
 
 def _properties(part: Any) -> Iterator[tuple[str, Any]]:
@@ -175,7 +194,7 @@ def _master(calendar: Any) -> Any:
 
 def _own(calendar: Any, occurrence: When) -> Any:
     """The part of a series that says how this occurrence differs."""
-    return next((e for e in calendar.walk("VEVENT") if "RECURRENCE-ID" in e and _equal(e["RECURRENCE-ID"].dt, occurrence)), None)
+    return next((e for e in calendar.walk("VEVENT") if "RECURRENCE-ID" in e and alike(e["RECURRENCE-ID"].dt, occurrence)), None)
 
 
 def _apart(calendar: Any, occurrence: When) -> Any:
@@ -210,16 +229,16 @@ def _like(master: Any, occurrence: When) -> Any:
     """The occurrence in the zone of its series, as RFC 5545 wants it."""
     start = _start(master)
     if isinstance(start, datetime) and isinstance(occurrence, datetime):
-        return occurrence.astimezone(start.tzinfo) if start.tzinfo else occurrence.replace(tzinfo=None)
+        return occurrence.astimezone(start.tzinfo) if start.tzinfo and occurrence.tzinfo else occurrence.replace(tzinfo=start.tzinfo)
     return occurrence
 
 
 def _shift(calendar: Any, master: Any, by: timedelta) -> None:
-    """A series as a whole: its end moves along. Where its rule names days only the time of day may change."""
+    """A series as a whole: its time of day may change, and its end moves along. Another day would be another series."""
     rule = master.get("RRULE", {})
     start = _start(master)
-    if _day(start + by) != _day(start) and any(name.startswith("BY") for name in rule):
-        raise ToolFailed("the rule of this series names days, which would not fit any more", fix="move occurrences, or make a new series")
+    if _day(start + by) != _day(start):
+        raise ToolFailed("a series on other days is another series", fix="move occurrences, or make a new series")
     if any("RECURRENCE-ID" in event for event in calendar.walk("VEVENT")) or any(name in master for name in ("EXDATE", "RDATE")):
         raise ToolFailed("some occurrences of this series are special, and would lose their place", fix="move occurrences one by one")
     if "UNTIL" in rule:
@@ -261,19 +280,16 @@ def _touched(event: Any, at: datetime) -> None:
 def _rule(text: str) -> Any:
     try:
         found = icalendar.vRecur.from_ical(text.removeprefix("RRULE:"))
-    except (ValueError, KeyError) as error:
+    except (AssertionError, KeyError, ValueError) as error:
         raise ArgsInvalid(f"{text!r} is no recurrence: {error}", fix="write it as FREQ=WEEKLY;COUNT=10") from None
-    if "FREQ" not in found:
-        raise ArgsInvalid(f"{text!r} does not say how often", fix="write it as FREQ=WEEKLY;COUNT=10")
+    names = [part.partition("=")[0].strip().upper() for part in text.removeprefix("RRULE:").split(";")]
+    try:
+        why = expandable(found) if len(set(names)) == len(names) else "it says something twice"
+    except (TypeError, ValueError) as error:
+        why = str(error)
+    if why or not text.isprintable():
+        raise ArgsInvalid(f"{text!r} is not followed here: {why or 'it has hidden characters'}", fix="write it as FREQ=WEEKLY;COUNT=10")
     return found
-
-
-def _equal(one: When, other: When) -> bool:
-    if isinstance(one, datetime) and isinstance(other, datetime):
-        return (
-            one.timestamp() == other.timestamp() if one.tzinfo and other.tzinfo else one.replace(tzinfo=None) == other.replace(tzinfo=None)
-        )
-    return one == other
 
 
 def _after(start: When, end: When) -> bool:

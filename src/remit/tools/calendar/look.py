@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, tzinfo
 from typing import Any, Final
@@ -45,8 +46,9 @@ class _Look(BaseTool):
         strange = []
         for name, body in await calendar.between(begin, end):
             try:
-                found += [(name, one) for one in between(events.read(body), begin, end)]
-            except (ToolFailed, ValueError, TypeError):
+                taking = await asyncio.to_thread(lambda body=body: between(events.read(body), begin, end))  # type: ignore[misc]
+                found += [(name, one) for one in taking]
+            except (ToolFailed, ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
                 strange.append(name)
         return found, strange
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta, tzinfo
-from typing import TypeAlias
+from typing import Final, TypeAlias
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from remit.errors import ArgsInvalid
 
+_FIRST: Final = 1970
+_LAST: Final = 2200
 When: TypeAlias = date | datetime
 """A day, or a moment with its zone."""
 
@@ -34,6 +36,8 @@ def when(text: str, name: str) -> When:
         found = date.fromisoformat(text) if len(text) <= len("2026-11-27") else datetime.fromisoformat(text)
     except ValueError:
         raise ArgsInvalid(f"{text!r} is no day and no time", fix="write 2026-11-27, or 2026-11-27T10:00") from None
+    if not _FIRST <= found.year <= _LAST:
+        raise ArgsInvalid(f"{text!r} is not between {_FIRST} and {_LAST}", fix="send a day of our times")
     if not isinstance(found, datetime):
         return found
     if found.tzinfo is not None:
@@ -45,8 +49,10 @@ def when(text: str, name: str) -> When:
 
 
 def moment(value: When, where: tzinfo) -> datetime:
-    """A day begins at midnight where the person is."""
-    return value if isinstance(value, datetime) else datetime(value.year, value.month, value.day, tzinfo=where)
+    """A day begins at midnight where the person is, and a time without a zone is meant there."""
+    if isinstance(value, datetime):
+        return value if value.tzinfo else value.replace(tzinfo=where)
+    return datetime(value.year, value.month, value.day, tzinfo=where)
 
 
 def told(value: When) -> str:

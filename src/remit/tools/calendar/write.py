@@ -22,6 +22,7 @@ from remit.tools.http.documents import beside
 from remit.tools.http.resource import Request, Resource, Standing
 from remit.tools.http.resource_tool import Change, ResourceTool
 from remit.tools.http.restore_tool import RestoreTool
+from remit.tools.mail.accounts import plain
 
 _ICS: Final = "text/calendar; charset=utf-8"
 _TIME: Final[Mapping[str, JsonValue]] = {"type": "string", "description": "a day, or a time such as 2026-11-27T10:00"}
@@ -81,13 +82,16 @@ class _Writes(_OnCalendar):
     def change(self, call: Call, before: Standing | None) -> Change:
         if before and events.attended(before.body) and not self.told(call.args):
             raise ToolFailed("others take part in this event, and would be told", fix="send notify = true if they shall be")
-        then = self.written(call, before)
+        try:
+            then = self.written(call, before)
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:  # what a library says of a strange event
+            raise ToolFailed(f"this event cannot be changed: {error}", fix="change it with the calendar's own program") from error
         if then is None:
             return Change(request=Request(method="DELETE"), then=None)
         return Change(request=Request(method="PUT", body=then, type=_ICS), then=then)
 
     def done(self, call: Call, before: Standing | None, now: Standing | None) -> bool:
-        then = self.written(call, before)
+        then = self.change(call, before).then
         return then is None if now is None else then is not None and events.same(then, now.body)
 
 
@@ -103,7 +107,7 @@ class CalendarCreate(_Writes):
             title={"type": "string", "minLength": 1, "maxLength": 1000},
             start=_TIME,
             end=described(_TIME, "when it ends; a last day that is meant, too; or send minutes"),
-            minutes={"type": "integer", "minimum": 1, "description": "how long it lasts, instead of an end"},
+            minutes={"type": "integer", "minimum": 1, "maximum": 525_600, "description": "how long it lasts, instead of an end"},
             zone=ZONE,
             place={"type": "string"},
             description={"type": "string"},
@@ -186,7 +190,10 @@ class CalendarMove(_Writes):
         start = self.time(call.args, "start")
         assert start is not None  # noqa: S101 - the schema requires it
         body = _there(before)
-        return events.moved(body, start, self.time(call.args, "end"), self.time(call.args, "occurrence"), self.now())
+        end = self.time(call.args, "end")
+        if end is not None and not isinstance(end, datetime):
+            end += timedelta(days=1)  # the last day is meant, too
+        return events.moved(body, start, end, self.time(call.args, "occurrence"), self.now())
 
 
 class CalendarCancel(_Writes):
@@ -246,11 +253,7 @@ def _uid(call: Call) -> str:
 def _attendees(args: Mapping[str, JsonValue]) -> list[str]:
     """Raises ArgsInvalid for what is no plain address."""
     found: Any = args.get("attendees") or []
-    for one in found:
-        local, at, host = one.partition("@")
-        if not (local and at and host) or not one.isascii() or not one.isprintable() or any(c in one for c in ' ,;:<>"()'):
-            raise ArgsInvalid(f"{one!r} is no plain mail address", fix="send it as name@example.org")
-    return list(found)
+    return [plain(str(one)) for one in found]
 
 
 def _end(args: Mapping[str, JsonValue], start: When, end: When | None) -> When:

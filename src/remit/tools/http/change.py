@@ -11,7 +11,7 @@ from remit.errors import ArgsInvalid, ToolFailed
 from remit.ports import Call, Store, ToolSpec
 from remit.tools.args import schema, text
 from remit.tools.http.client import SECONDS, Answer
-from remit.tools.http.documents import differing, document, holds, merged
+from remit.tools.http.documents import differing, document, merged
 from remit.tools.http.resource import Request, Resource, Standing, json_body
 from remit.tools.http.resource_tool import Change, ResourceTool
 from remit.tools.http.restore_tool import RestoreTool
@@ -33,6 +33,13 @@ class _OnService(ResourceTool):
 
     def back(self, call: Call) -> Mapping[str, JsonValue]:
         return {"service": call.args["service"], "path": call.args["path"]}
+
+    def _differing(self, call: Call, one: bytes, other: bytes) -> list[str]:
+        managed = self.resource(call).service.managed
+        try:
+            return [place for place in differing(document(one), document(other)) if place not in managed]
+        except ArgsInvalid:
+            return [] if one == other else ["all of it"]
 
     def _resource(self, args: Mapping[str, JsonValue]) -> Resource:
         service = named(self._services, text(args, "service"))
@@ -80,13 +87,11 @@ class HttpChange(_OnService):
         return Change(request=Request(method=method, body=json_body(wanted), type=kind), then=json_body(then))
 
     def done(self, call: Call, before: Standing | None, now: Standing | None) -> bool:
-        if now is None or "body" not in call.args:
-            return now is None and "body" not in call.args
-        try:
-            was, stands = document(before.body) if before else None, document(now.body)
-        except ArgsInvalid:
-            return False
-        return holds(call.args["body"], stands, was, patch=call.args["method"] == "PATCH")
+        """What was wanted stands there, and nothing else is different but what the service is known to write itself."""
+        then = self.change(call, before).then
+        if now is None or then is None:
+            return now is None and then is None
+        return not self._differing(call, then, now.body)
 
     def result(self, answer: Answer, after: str | None) -> dict[str, JsonValue]:
         return {**told(answer), "etag": after}
@@ -116,8 +121,4 @@ class HttpRestore(RestoreTool, _OnService):
         return f"put back {visible(self.targets(args)[0], keep='')}"
 
     def differing(self, call: Call, was: Standing, now: Standing) -> list[str]:
-        managed = self.resource(call).service.managed
-        try:
-            return [place for place in differing(document(was.body), document(now.body)) if place not in managed]
-        except ArgsInvalid:
-            return [] if was.body == now.body else ["all of it"]
+        return self._differing(call, was.body, now.body)

@@ -11,6 +11,7 @@ from remit.domain.values import JsonValue, canonical, parse
 from remit.domain.visible import visible
 from remit.errors import ArgsInvalid
 
+_LINES: Final = 6_000
 _SHOWN: Final = 200_000
 """Characters of a comparison; beyond, it says that it is clipped."""
 
@@ -26,21 +27,6 @@ def merged(document: JsonValue, patch: JsonValue) -> JsonValue:
         else:
             found[name] = merged(found.get(name), value)
     return found
-
-
-def holds(wanted: JsonValue, now: JsonValue, before: JsonValue, *, patch: bool) -> bool:
-    """Whether all that was wanted stands there, and nothing is new beside it but what a service adds when something comes into being."""
-    if not isinstance(wanted, Mapping) or not isinstance(now, Mapping):
-        return canonical(wanted) == canonical(now)
-    was = before if isinstance(before, Mapping) else None
-    if was is not None and any(name not in was and name not in wanted for name in now):
-        return False
-    return all(
-        name not in now
-        if value is None and patch
-        else name in now and holds(value, now[name], was.get(name) if was is not None else None, patch=patch)
-        for name, value in wanted.items()
-    )
 
 
 def differing(one: JsonValue, other: JsonValue, at: str = "") -> Iterator[str]:
@@ -68,6 +54,9 @@ def compared(before: bytes | None, after: bytes | None) -> tuple[str, bool]:
 
 def beside(before: Sequence[str], after: Sequence[str]) -> tuple[str, bool]:
     """Lines of two documents, with nothing hidden, and whether it had to be cut."""
+    if len(before) + len(after) > _LINES:  # the cost of comparing grows with their square
+        said = "\n".join(visible(f"+{line}") for line in after)[:_SHOWN]
+        return f"{len(before)} lines become {len(after)}, too many to be compared; then it begins:\n{said}", True
     lines = difflib.unified_diff(before, after, "now", "then", lineterm="", n=1_000)
     shown = "\n".join(visible(line) for line in list(lines)[2:])
     return (shown, False) if len(shown) <= _SHOWN else (f"{shown[:_SHOWN]}\n… it is not shown whole", True)

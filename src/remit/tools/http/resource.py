@@ -5,6 +5,7 @@ The service compares and changes in one step (If-Match, If-None-Match; RFC 9110,
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -21,6 +22,7 @@ JSON: Final = "application/json"
 _LARGEST: Final = 16 << 20
 """Bytes of a resource that can be kept for undo."""
 _FAMILIES: Final = {3: "sends elsewhere", 4: "refused", 5: "failed"}
+_STRONG: Final = re.compile(r'"[\x21\x23-\x7e]*"')
 _GONE: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
 _UNSURE: Final = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY})
 
@@ -63,6 +65,8 @@ class Resource:
             return None
         if answer.status != HTTPStatus.OK:
             raise ToolFailed(f"{self.place.url} cannot be read ({answer.status}): {start(answer)}", fix="see what the service wants")
+        if answer.headers.get("content-encoding", "identity") != "identity":
+            raise ToolFailed(f"{self.place.url} is only given in a form that cannot be put back", fix="use http.send")
         if answer.cut:
             raise ToolFailed(f"{self.place.url} is larger than {_LARGEST} bytes, which are not kept for undo", fix="use http.send")
         return Standing(etag=self._etag(answer), type=answer.headers.get("content-type", JSON), body=answer.body)
@@ -86,19 +90,20 @@ async def send(service: Service, place: Place, request: Request, *, key: str, ov
     if service.idempotency:
         headers[service.idempotency] = key
     answer = await ask(Wanted(method=request.method, place=place, headers=headers, body=request.body, private=service.private))
-    if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR or answer.status in _UNSURE:
+    if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR or answer.status in _UNSURE or (over and answer.status == HTTPStatus.ACCEPTED):
         raise ToolUncertain(f"{place.origin} answered {answer.status}: {start(answer)}", fix="look whether it acted")
     if answer.status == HTTPStatus.PRECONDITION_FAILED and over:
         raise Conflict(f"{place.url} was changed meanwhile", fix="look at it again and decide anew")
     if answer.status >= HTTPStatus.MULTIPLE_CHOICES:
-        raise ToolFailed(f"{place.origin} {_FAMILIES.get(answer.status // 100, 'answered')} ({answer.status}): {start(answer)}")
+        said = f"{place.origin} {_FAMILIES.get(answer.status // 100, 'answered')} ({answer.status}): {start(answer)}"
+        raise ToolFailed(said, fix="see what the service wants")
     return answer
 
 
 def strong(answer: Answer) -> str:
     """Its strong ETag, or ''."""
     found = answer.headers.get("etag", "")
-    return found if found.startswith('"') and found.endswith('"') and len(found) > 1 else ""
+    return found if _STRONG.fullmatch(found) else ""
 
 
 def json_body(value: JsonValue) -> bytes:

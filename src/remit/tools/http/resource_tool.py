@@ -58,7 +58,7 @@ class ResourceTool(BaseTool):
     async def preview(self, call: Call) -> Preview:
         before = await self.resource(call).read()
         change = self.change(call, before)
-        shown, clipped = self.compared(before.body if before else None, change.then)
+        shown, clipped = await asyncio.to_thread(self.compared, before.body if before else None, change.then)
         text = f"{self.title(call.args)}\n{shown or 'nothing is different then'}"
         staged = await asyncio.to_thread(pack, before, self.store)
         return Preview(text=text, staged={"before": staged}, binding=before.etag if before else "nothing", clipped=clipped)

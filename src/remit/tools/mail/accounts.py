@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from email.headerregistry import Address
 from email.utils import parseaddr
 from typing import Final
 from urllib.parse import unquote, urlsplit
@@ -15,6 +17,10 @@ from remit.tools.args import text
 
 NAME: Final[Mapping[str, JsonValue]] = {"type": "string", "minLength": 1, "description": "a mail account of remit's configuration"}
 _PORTS: Final = {"smtps": 465, "smtp+starttls": 587, "smtp": 25, "imaps": 993, "imap": 143}
+_LOCAL: Final = re.compile(r"[A-Za-z0-9!#$&'*+/=^_`{|}~-]+(\.[A-Za-z0-9!#$&'*+/=^_`{|}~-]+)*")
+"""RFC 5322's atoms, without ? and %: with the one a word may be encoded, with the other a URI."""
+_HOST: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*")
+_LONGEST: Final = 254
 _OPEN: Final = frozenset({"smtp", "imap"})
 _HERE: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
@@ -62,9 +68,8 @@ def named(accounts: Mapping[str, Account], args: Mapping[str, JsonValue]) -> Acc
 
 def plain(address: str) -> str:
     """An address as `name@example.org`, its host in small letters. Raises ArgsInvalid for what two readers might take differently."""
-    local, at, host = address.partition("@")
-    odd = not address.isascii() or not address.isprintable() or any(c in address for c in ' ,;:<>"()[]\\') or "@" in host
-    if odd or not (local and at and host) or len(address) > 254 or ".." in address or local[0] == "." or local[-1] == ".":  # noqa: PLR2004 - RFC 5321
+    local, _, host = address.partition("@")
+    if not (_LOCAL.fullmatch(local) and _HOST.fullmatch(host)) or len(address) > _LONGEST:
         raise ArgsInvalid(f"{address!r} is no plain mail address", fix="send it as name@example.org, without a display name")
     return f"{local}@{host.lower()}"
 
@@ -72,11 +77,11 @@ def plain(address: str) -> str:
 def _account(name: str, one: Configured) -> Account:
     shown, address = parseaddr(one.address)
     try:
-        plain(address if one.address.isprintable() else "")
+        plain(address if one.address.isprintable() and "=?" not in one.address else "")
     except ArgsInvalid as error:
         raise BadInput(f"mail account {name!r}: {error.message}", fix='write address = "Ann <ann@example.org>"') from None
     smtp, imap = _server(one.smtp, name, "smtp"), _server(one.imap, name, "imap") if one.imap else None
-    sender = f"{shown} <{address}>" if shown else address
+    sender = str(Address(shown, addr_spec=address))
     return Account(
         name=name,
         sender=sender,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 from remit.domain.action import Effect
-from remit.domain.values import JsonValue
+from remit.domain.values import JsonValue, digest
 from remit.domain.visible import visible
 from remit.ports import Call, Happened, Preview, Probed, ToolSpec, Undo
 from remit.tools.args import schema, text
@@ -47,28 +47,34 @@ class MailDraft(WritesMail):
         account, ident = self.account(call.args), message_id(call.action, self.account(call.args))
         message = self.message(call, call.captured, self.room.clock.now())
         await imap.asked(account, lambda box: imap.file(box, account.drafts, ident, message, "\\Draft"))
-        return {"drafted": ident, "folder": account.drafts}
+        return await self._drafted(account, ident) or {"drafted": ident, "folder": account.drafts, "digest": ""}
 
     async def probe(self, call: Call) -> Probed:
         account, ident = self.account(call.args), message_id(call.action, self.account(call.args))
-        found = await imap.asked(account, lambda box: imap.known_by(box, account.drafts, ident))
-        if found:
-            return Probed(happened=Happened.YES, result={"drafted": ident, "folder": account.drafts})
-        return Probed(happened=Happened.NO, again=True)
+        found = await self._drafted(account, ident)
+        return Probed(happened=Happened.YES, result=found) if found else Probed(happened=Happened.NO, again=True)
 
-    def undo(self, call: Call, result: JsonValue) -> Undo | None:  # noqa: ARG002 - the action's id is enough
-        account = self.account(call.args)
-        return Undo(tool="mail.discard", args={"account": account.name, "message_id": message_id(call.action, account)})
+    def undo(self, call: Call, result: JsonValue) -> Undo | None:
+        account, told = self.account(call.args), result.get("digest", "") if isinstance(result, Mapping) else ""
+        args = {"account": account.name, "message_id": message_id(call.action, account), "digest": told}
+        return Undo(tool="mail.discard", args=args)
+
+    async def _drafted(self, account: Account, ident: str) -> dict[str, JsonValue] | None:
+        found = await imap.asked(account, lambda box: _digests(box, account.drafts, ident))
+        return {"drafted": ident, "folder": account.drafts, "digest": next(iter(found.values()))} if found else None
 
 
 class MailDiscard(BaseTool):
-    """Removes a draft that remit made. A person who changes a draft makes another one, so what is removed is what was made."""
+    """Removes a draft that remit made, while it is what remit made."""
 
     spec = ToolSpec(
         name="mail.discard",
         description="Remove a draft that an earlier action made. Used by undo.",
         schema=schema(
-            ("account", "message_id"), account={"type": "string"}, message_id={"type": "string", "pattern": "^<remit\\.[^>\\s]+>$"}
+            ("account", "message_id", "digest"),
+            account={"type": "string"},
+            message_id={"type": "string", "pattern": "^<remit\\.[^>\\s]+>$"},
+            digest={"type": "string", "description": "of what the action left there"},
         ),
         effect=Effect.COMPENSABLE,
         egress=True,
@@ -105,5 +111,12 @@ class MailDiscard(BaseTool):
         return Probed(happened=Happened.YES, result={"removed": text(call.args, "message_id")})
 
     async def _found(self, call: Call) -> list[str]:
-        account, ident = named(self._accounts, call.args), text(call.args, "message_id")
-        return await imap.asked(account, lambda box: imap.known_by(box, account.drafts, ident))
+        """Those that are as they were left."""
+        account, ident, left = named(self._accounts, call.args), text(call.args, "message_id"), text(call.args, "digest")
+        found = await imap.asked(account, lambda box: _digests(box, account.drafts, ident))
+        return [uid for uid, seen in found.items() if seen == left]
+
+
+def _digests(box: Any, folder: str, ident: str) -> dict[str, str]:
+    """The drafts of one Message-ID, each with a digest of its bytes."""
+    return {uid: digest("remit.draft.1", imap.whole(box, folder, uid)) for uid in imap.known_by(box, folder, ident)}

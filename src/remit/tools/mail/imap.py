@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import imaplib
+import socket
 import ssl
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +20,8 @@ from remit.tools.mail.accounts import Account, Server
 T = TypeVar("T")
 _SECONDS: Final = 30
 """How long the server may be silent."""
+_TOTAL: Final = 90.0
+"""How long one piece of work may take, also with a server that never stops talking."""
 _TROUBLE: Final = (imap_tools.ImapToolsError, imaplib.IMAP4.error, OSError, ValueError, IndexError)
 
 
@@ -38,10 +42,15 @@ async def asked(account: Account, work: Callable[[imap_tools.BaseMailBox], T]) -
 
     def whole() -> T:
         with _box(server) as box:
+            watch = threading.Timer(_TOTAL, lambda: box.client.sock.shutdown(socket.SHUT_RDWR))
+            watch.daemon = True
+            watch.start()
             try:
                 return work(box)
             except _TROUBLE as error:
                 raise ToolFailed(f"{server.host} cannot do that: {_said(error)}", fix="see whether the folder is there") from error
+            finally:
+                watch.cancel()
 
     return await uninterrupted(whole)
 
@@ -89,7 +98,15 @@ def known_by(box: Any, folder: str, message_id: str) -> list[str]:
     if not uids:
         return []
     letters = box.fetch(uid_list=uids, mark_seen=False, headers_only=True, bulk=True)
-    return [letter.uid for letter in letters if message_id in " ".join(letter.headers.get("message-id", ())).split()]
+    there = [letter for letter in letters if imap_tools.MailMessageFlags.DELETED not in letter.flags]
+    return [letter.uid for letter in there if message_id in " ".join(letter.headers.get("message-id", ())).split()]
+
+
+def whole(box: Any, folder: str, uid: str) -> bytes:
+    """A letter as it stands there, byte for byte."""
+    box.folder.set(folder, readonly=True)
+    _, found = box.client.uid("FETCH", uid, "(BODY.PEEK[])")
+    return next((bytes(part[1]) for part in found if isinstance(part, tuple)), b"")
 
 
 def file(box: Any, folder: str, message_id: str, message: bytes, flag: str) -> None:
@@ -99,9 +116,11 @@ def file(box: Any, folder: str, message_id: str, message: bytes, flag: str) -> N
 
 
 def discard(box: Any, folder: str, uids: Sequence[str]) -> None:
-    """Remove letters for good."""
+    """Remove letters for good, or mark them as deleted where others are marked that somebody may still want."""
     box.folder.set(folder)
-    box.delete(list(uids))
+    box.client.uid("STORE", ",".join(uids), "+FLAGS.SILENT", "(\\Deleted)")
+    if set(box.uids(imap_tools.AND(deleted=True))) <= set(uids):
+        box.expunge()
 
 
 @contextmanager

@@ -6,8 +6,9 @@ import mimetypes
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from email import message_from_bytes
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import SMTP, default
 from email.utils import format_datetime
 from hashlib import sha256
 from typing import Any, Final
@@ -19,6 +20,7 @@ from remit.tools.mail.accounts import Account, plain
 
 MOST: Final = 25 << 20
 """Bytes of a letter; many servers take no more."""
+_BY_CONTENT: Final = frozenset({"MIME-Version", "Content-Type", "Content-Transfer-Encoding"})
 _POLICY: Final = SMTP.clone(max_line_length=78, cte_type="7bit")
 """Every server takes it, whatever it can."""
 
@@ -73,6 +75,8 @@ def message_id(action: str, account: Account) -> str:
 def written(letter: Letter, account: Account, ident: str, at: int) -> bytes:
     """The letter with its headers and CRLF. Raises ArgsInvalid for a header with lines of its own, or for what is too large."""
     message = EmailMessage(policy=_POLICY)
+    if any("=?" in text for text in (letter.subject, *(one.name for one in letter.attachments))):
+        raise ArgsInvalid("words that look encoded, as =?…?=, would be read as others", fix="write them out")
     headers = {
         "From": account.sender,
         "To": ", ".join(letter.to),
@@ -96,9 +100,21 @@ def written(letter: Letter, account: Account, ident: str, at: int) -> bytes:
         found = message.as_bytes(policy=_POLICY)
     except (ValueError, UnicodeError, LookupError) as error:
         raise ArgsInvalid(f"this cannot be written as a mail: {error}", fix="use one line for the subject, and plain text") from None
+    _check(found, letter, headers)
     if len(found) > MOST:
         raise ArgsInvalid(f"it would be {len(found)} bytes, more than {MOST}", fix="send a link instead, or fewer attachments")
     return found
+
+
+def _check(found: bytes, letter: Letter, headers: Mapping[str, str]) -> None:
+    """What will be read is what was said: no header more, no recipient other, no name of a file. Raises ArgsInvalid."""
+    read = message_from_bytes(found, policy=default)
+    names = [name for name in read if name not in _BY_CONTENT]
+    people = [str(one.addr_spec) for name in ("To", "Cc") if read[name] is not None for one in read[name].addresses]
+    files = [part.get_filename() for part in read.iter_attachments()] if letter.attachments else []
+    same = names == [name for name, value in headers.items() if value] and people == [*letter.to, *letter.cc]
+    if not same or str(read["Subject"] or "") != letter.subject or files != [one.name for one in letter.attachments]:
+        raise ArgsInvalid("as a mail it would say something else than it does here", fix="leave out words that look encoded, as =?…?=")
 
 
 def shown(letter: Letter, account: Account) -> str:

@@ -89,9 +89,23 @@ class Outbox:
             for path in folder.glob("[0-9a-f]*") if folder.is_dir() else ():
                 try:
                     found.append((place, _held(path.read_bytes().partition(_END)[0])))
-                except FileNotFoundError:
-                    continue  # it moved on just now
+                except (OSError, ToolFailed):
+                    continue  # it moved on just now, or is damaged
         yield from sorted(found, key=lambda one: (one[1].goes_at, one[1].id))
+
+    def damaged(self) -> list[Path]:
+        """Files that cannot be read, and so never go."""
+        found = []
+        for place in (Where.HELD, Where.SENDING):
+            folder = self._folder / place
+            for path in folder.glob("[0-9a-f]*") if folder.is_dir() else ():
+                try:
+                    _held(path.read_bytes().partition(_END)[0])
+                except FileNotFoundError:
+                    continue
+                except (OSError, ToolFailed):
+                    found.append(path)
+        return found
 
     def _path(self, ident: str, place: Where) -> Path:
         if not ident or not all(c in "0123456789abcdef" for c in ident):
@@ -100,9 +114,12 @@ class Outbox:
 
 
 def _held(head: bytes) -> Held:
-    found = json.loads(head)
-    found.pop("v")
-    return Held(**{**found, "recipients": tuple(found["recipients"])})
+    try:
+        found = json.loads(head)
+        found.pop("v")
+        return Held(**{**found, "recipients": tuple(found["recipients"])})
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ToolFailed(f"a letter in the outbox is damaged: {error}", fix="`remit outbox` names its file") from None
 
 
 def _sync(folder: Path) -> None:

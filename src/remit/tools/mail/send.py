@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from typing import Final
 
 from remit.domain.action import Effect
-from remit.domain.held import Held
-from remit.domain.values import JsonValue, digest
+from remit.domain.held import Held, release_run
+from remit.domain.values import JsonValue, digest, split_id
 from remit.domain.visible import visible
-from remit.errors import RemitError, ToolFailed
+from remit.errors import RemitError, ToolFailed, Unavailable
 from remit.ports import Call, Captured, Happened, Preview, Probed, ToolSpec, Undo
 from remit.tools.args import schema, text
 from remit.tools.base import BaseTool
@@ -152,6 +152,7 @@ class MailRelease(BaseTool):
         return Preview(text=f"{self.title(call.args)}\n\n{visible(message.decode('utf-8', 'backslashreplace'), keep=chr(10))}")
 
     async def capture(self, call: Call) -> Captured:
+        self._check_whose(call)
         held, _ = self._outbox.read(text(call.args, "id"))
         if self._outbox.where(held.id) is Where.CANCELLED:
             raise ToolFailed("it was called back", fix="nothing is to be done")
@@ -160,12 +161,20 @@ class MailRelease(BaseTool):
     async def run(self, call: Call) -> JsonValue:
         """Raises Unavailable when it surely was not sent and may be tried again, ToolFailed when it was refused or called back."""
         ident = text(call.args, "id")
+        self._check_whose(call)
         held, message = self._outbox.read(ident)
         account = self._account(held)
+        ours: list[bool] = []
+
+        def go() -> bool:
+            ours.append(self._goes(call, ident))
+            return ours[-1]
+
         try:
-            answer = await hand_over(account, held.recipients, message, lambda: self._goes(call, ident))
+            answer = await hand_over(account, held.recipients, message, go)
         except ToolFailed:
-            self._outbox.move(ident, Where.SENDING, Where.HELD)
+            if any(ours):  # else somebody else has it
+                self._outbox.move(ident, Where.SENDING, Where.HELD)
             raise
         self._outbox.move(ident, Where.SENDING, Where.SENT)
         return {"sent": ident, "message_id": held.message_id, "answer": answer, "filed": await self._filed(account, held, message)}
@@ -191,9 +200,15 @@ class MailRelease(BaseTool):
             f"\nAsk {', '.join(held.recipients)}, or look for {held.message_id}",
         )
 
+    def _check_whose(self, call: Call) -> None:
+        """Nobody but the outbox lets a letter go: its run is named after the letter, and nobody else can open that."""
+        run = split_id(call.action)[0]
+        if run != release_run(text(call.args, "id")):
+            raise ToolFailed("only the outbox lets letters go, when their time has come", fix="`remit outbox` says when that is")
+
     def _account(self, held: Held) -> Account:
         if held.account not in self._room.accounts:
-            raise ToolFailed(f"mail account {held.account} is not configured any more", fix="put it into remit.toml again")
+            raise Unavailable(f"mail account {held.account} is not configured", fix="put it into remit.toml again; it is tried again")
         return self._room.accounts[held.account]
 
     def _goes(self, call: Call, ident: str) -> bool:

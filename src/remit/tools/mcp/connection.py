@@ -12,7 +12,7 @@ import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from contextlib import suppress
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TextIO, TypeVar
 
 import httpx2
 import mcp
@@ -24,7 +24,10 @@ from remit.tools.mcp.definitions import Definition
 T = TypeVar("T")
 CALL_SECONDS: Final = 120
 _CONNECT_SECONDS: Final = 20
+_LIST_SECONDS: Final = 30
 _PAGES: Final = 50
+_MOST: Final = 200
+"""Tools of one server."""
 _NOT_DONE: Final = frozenset({-32700, -32600, -32601, -32602})
 """JSON-RPC: it could not be read, is no request, no method, or has wrong parameters."""
 _KEPT: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "USER")
@@ -42,7 +45,7 @@ class Connection:
         """What the server says of its tools now. Raises Unavailable."""
         live = await self._connected()
         try:
-            return await live.ask(_listed)
+            return await asyncio.wait_for(live.ask(_listed), _LIST_SECONDS)
         except Exception as error:  # whatever it is, nothing was done
             self._live = None
             raise Unavailable(f"MCP server {self._name} does not list its tools: {_said(error)}", fix="see what it says") from error
@@ -53,7 +56,7 @@ class Connection:
         try:
             return await live.ask(lambda client: client.call_tool(tool, args, read_timeout_seconds=CALL_SECONDS))
         except mcp.MCPError as error:
-            if error.code in _NOT_DONE:
+            if error.code in _NOT_DONE and self._server.trusted:
                 raise ToolFailed(f"MCP server {self._name} refused it: {_said(error)}", fix="mend the arguments") from error
             self._live = None
             raise ToolUncertain(f"MCP server {self._name} did not answer: {_said(error)}", fix="look whether it acted") from error
@@ -112,17 +115,20 @@ class _Live:
             self._loop.close()
 
     async def _session(self) -> None:
-        async with mcp.Client(_transport(self._server), read_timeout_seconds=CALL_SECONDS) as client:
-            self._client = client
-            self.ready.set_result(None)
-            await self._closing.wait()
+        # What a server writes beside the protocol is not for the person's terminal: it could say anything there.
+        with open(os.devnull, "w", encoding="utf-8") as nowhere:  # noqa: PTH123, ASYNC230 - it blocks nothing
+            async with mcp.Client(_transport(self._server, nowhere), read_timeout_seconds=CALL_SECONDS) as client:
+                self._client = client
+                self.ready.set_result(None)
+                await self._closing.wait()
 
 
-def _transport(server: McpServer) -> Any:
+def _transport(server: McpServer, errors: TextIO) -> Any:
     if server.command:
         program, *args = server.command
         kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
-        return mcp.StdioServerParameters(command=program, args=args, env={**kept, **server.env})
+        params = mcp.StdioServerParameters(command=program, args=args, env={**kept, **server.env})
+        return mcp.stdio_client(params, errlog=errors)
     if not server.headers:
         return server.url
     from mcp.client.streamable_http import streamable_http_client  # noqa: PLC0415 - for servers over HTTP only
@@ -137,9 +143,9 @@ async def _listed(client: Any) -> list[Definition]:
         page = await client.list_tools(cursor=cursor)
         found += [_definition(tool) for tool in page.tools]
         cursor = page.next_cursor
-        if not cursor:
+        if not cursor or len(found) > _MOST:
             break
-    return found
+    return found[:_MOST]
 
 
 def _definition(tool: Any) -> Definition:

@@ -18,8 +18,7 @@ from remit.errors import ArgsInvalid, BadInput
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _LARGEST: Final = 64 * 1024
 """Bytes of one definition."""
-_MOST: Final = 200
-"""Tools of one server."""
+_REFS: Final = 32
 _ELSEWHERE: Final = ("$ref", "$dynamicRef")
 _NAMING: Final = ("$schema", "$id", "$anchor")
 
@@ -44,8 +43,10 @@ class Definition:
         """Why it cannot be used, '' when it can: an odd name, a schema that leads elsewhere or is none, one far too large."""
         if not _NAME.fullmatch(self.name):
             return "its name is not letters, digits, _, - and ."
-        if len(canonical(self.schema)) + len(self.description) > _LARGEST:
+        if len(canonical(self.schema)) + len(self.description) + len(canonical(self.hints)) > _LARGEST:
             return f"its definition is larger than {_LARGEST} bytes"
+        if canonical(self.schema).count('"$ref"') > _REFS:
+            return f"its schema refers to itself more than {_REFS} times, which may take for ever to check"
         if self.schema.get("type") != "object" or _leads_elsewhere(self.schema):
             return "its schema is no object of its own"
         try:
@@ -94,9 +95,9 @@ class Pins:
         """What the server says now. What is said for the first time is agreed to; what changed is not, until a person says so."""
         known = self.load()
         agreed = known[1] if known else {}
-        for one in listed[:_MOST]:
+        for one in listed:
             agreed.setdefault(one.name, one.hash)
-        self._write([one.to_json() for one in listed[:_MOST]], agreed)
+        self._write([one.to_json() for one in listed], agreed)
 
     def agree(self, definition: Definition) -> None:
         """A person has approved a call of a tool that is defined so."""

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 from remit.config import McpServer
 from remit.domain.action import Effect
 from remit.domain.values import JsonValue, canonical
 from remit.domain.visible import visible
-from remit.errors import BadInput, Conflict, ToolFailed, ToolUncertain
+from remit.errors import ArgsInvalid, BadInput, Conflict, ToolFailed, ToolUncertain
 from remit.ports import Call, Captured, Happened, Preview, Probed, ToolSpec
 from remit.tools.base import BaseTool
 from remit.tools.mcp.connection import CALL_SECONDS, Connection
 from remit.tools.mcp.definitions import Definition, Pins
 
 _TEXT: Final = 200_000
+_OTHERS: Final = 100
 _PLAIN: Final = frozenset({"string", "integer", "boolean"})
 _WORDS: Final = tuple(effect.value for effect in Effect if effect not in {Effect.REVERSIBLE, Effect.TRANSACTIONAL, Effect.DEFERRABLE})
 """What may be said of a tool that remit cannot take back."""
@@ -122,9 +124,10 @@ def _told(answer: Any) -> dict[str, JsonValue]:
     text = "\n".join(texts)
     found: dict[str, JsonValue] = {"text": text[:_TEXT], "cut": len(text) > _TEXT}
     structured = answer.structured_content
-    if structured is not None and len(json.dumps(structured, default=str)) <= _TEXT:
-        found["structured"] = structured
-    return {**found, "others": others} if others else found
+    with suppress(ArgsInvalid):  # what is no plain JSON is left out; its text is there
+        if structured is not None and len(canonical(structured)) <= _TEXT:
+            found["structured"] = structured
+    return {**found, "others": others[:_OTHERS]} if others else found
 
 
 def _type(properties: JsonValue, name: str) -> object:

@@ -30,16 +30,14 @@ def mcp_tools(servers: Mapping[str, McpServer], folder: Path) -> tuple[list[Tool
         if not _NAME.fullmatch(name):
             raise BadInput(f"mcp.{name} is no name", fix="use small letters, digits, _ and -")
         connection, pins = Connection(name, server), Pins(folder / f"{name}.json")
-        try:
-            known = pins.load()
-            if known is None:
+        known = pins.load()
+        if known is None:
+            try:
                 pins.save(_asked(connection))
                 known = pins.load()
-        except BadInput:
-            raise
-        except RemitError as error:
-            trouble.append(f"{name}: {error}")
-            continue
+            except RemitError as error:
+                trouble.append(f"{name}: {error}")
+                continue
         definitions, agreed = known or ({}, {})
         for definition in definitions.values():
             if definition.unfit:
