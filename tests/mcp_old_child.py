@@ -16,10 +16,12 @@ def answer(message: dict[str, Any]) -> dict[str, Any]:
             return {"result": {"protocolVersion": "2025-06-18", "capabilities": {"tools": {}}, "serverInfo": about}}
         case "tools/list":
             return {"result": {"tools": json.loads(os.environ["TOOLS"])}}
+        case "tools/call" if message["params"]["arguments"].get("text") == "refuse":
+            return {"error": {"code": -32602, "message": "no, though I did it"}}
         case "tools/call":
             with Path(os.environ["NOTES"]).open("a", encoding="utf-8") as file:
                 file.write(json.dumps(message["params"]["arguments"], sort_keys=True) + "\n")
-            return {"result": {"content": [{"type": "text", "text": "done"}]}}
+            return {"result": json.loads(os.environ.get("ANSWER", "{}")) or {"content": [{"type": "text", "text": "done"}]}}
         case _:
             return {"error": {"code": -32601, "message": "no such method"}}
 

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +42,8 @@ class World:
         env = {"NOTES": str(self.notes), "SAYS": json.dumps(says or {})}
         return McpServer(command=(sys.executable, str(HERE / "mcp_server_child.py")), env=env, **more)
 
-    def old(self, *tools: Mapping[str, Any]) -> McpServer:
-        env = {"NOTES": str(self.notes), "TOOLS": json.dumps(tools or (OLD,))}
+    def old(self, *tools: Mapping[str, Any], answer: Mapping[str, Any] | None = None) -> McpServer:
+        env = {"NOTES": str(self.notes), "TOOLS": json.dumps(tools or (OLD,)), "ANSWER": json.dumps(answer or {})}
         return McpServer(command=(sys.executable, str(HERE / "mcp_old_child.py")), env=env)
 
     def tools(self, server: McpServer) -> dict[str, Tool]:
@@ -164,6 +165,37 @@ def test_what_a_server_did_before_it_was_lost_nobody_knows(world: World) -> None
         done(tool, text="fail")
     with pytest.raises(ToolFailed):
         done(world.tools(world.server(trusted=True))["mcp.notes.add"], text="fail")
+
+
+@proves("mcp.strange_answers")
+def test_a_strange_answer_holds_nothing_up_and_says_no_more_than_it_is(world: World) -> None:
+    """A pattern that never ends, a number that is none, a thousand pictures: the call ends, and what is plain is told."""
+    hard = {**OLD, "outputSchema": {"type": "object", "properties": {"a": {"type": "string", "pattern": "^(a+)+$"}}}}
+    many = [{"type": "image", "data": "", "mimeType": "image/png"}] * 1000
+    answer = {"content": [{"type": "text", "text": "fine"}, *many], "structuredContent": {"a": "a" * 40 + "!"}}
+    told = done(world.tools(world.old(hard, answer=answer))["mcp.notes.add"], text="x")
+    assert told["text"] == "fine"
+    assert len(told["others"]) == 100
+
+
+@proves("mcp.outcomes")
+def test_a_strangers_refusal_is_no_proof_that_nothing_was_done(world: World) -> None:
+    """By an error of the protocol: in doubt, unless the server is trusted."""
+    nothing = {**OLD, "name": "nothing"}
+    for trusted, error in ((False, ToolUncertain), (True, ToolFailed)):
+        server = replace(world.old(OLD, nothing), trusted=trusted)
+        tool = world.tools(server)["mcp.notes.add"]
+        call = begun(tool, text="refuse")
+        with pytest.raises(error):
+            asyncio.run(tool.run(call))
+
+
+@proves("mcp.unfit")
+def test_a_schema_that_doubles_itself_is_left_out(world: World) -> None:
+    """Checking an argument against it would take for ever."""
+    defs = {f"d{n}": {"anyOf": [{"$ref": f"#/$defs/d{n + 1}"}] * 2} for n in range(40)} | {"d40": {"type": "integer"}}
+    schema = {"type": "object", "$defs": defs, "properties": {"text": {"$ref": "#/$defs/d0"}}}
+    assert world.tools(world.old({**OLD, "inputSchema": schema})) == {}
 
 
 @proves("mcp.outcomes")
