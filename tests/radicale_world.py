@@ -103,7 +103,7 @@ def radicale(folder: Path) -> Iterator[Radicale]:
     options = ["--server-hosts", f"127.0.0.1:{port}", "--storage-filesystem-folder", str(folder), "--auth-type", "none"]
     with subprocess.Popen([sys.executable, "-m", "radicale", "--config", "", *options], stderr=subprocess.DEVNULL) as process:
         try:
-            with closing(httpx2.Client(auth=("ann", "x"), trust_env=False)) as client:
+            with closing(httpx2.Client(auth=("ann", "x"), trust_env=False, timeout=60)) as client:
                 made = Radicale(port, client)
                 _wait(made, process)
                 made.reset()

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+import tool_calls
 from remit.domain.action import Effect
 from remit.domain.values import ActionId, JsonValue
 from remit.errors import ArgsInvalid, Conflict, OutsideRoots, RemitError, ToolFailed
@@ -83,16 +84,11 @@ def repo(tmp_path: Path) -> Repo:
 
 
 def begun(tool: Tool, args: Mapping[str, JsonValue]) -> Call:
-    """Previewed and captured."""
-    call = Call(action=ActionId("r/a"), args={"repo": "repo", **args})
-    staged = asyncio.run(tool.preview(call)).staged
-    call = Call(action=call.action, args=call.args, staged=staged)
-    return Call(action=call.action, args=call.args, staged=staged, captured=asyncio.run(tool.capture(call)).data)
+    return tool_calls.begun(tool, {"repo": "repo", **args})
 
 
 def done(tool: Tool, args: Mapping[str, JsonValue]) -> tuple[Call, Any]:
-    call = begun(tool, args)
-    return call, asyncio.run(tool.run(call))
+    return tool_calls.done(tool, {"repo": "repo", **args})
 
 
 def read(tool: Tool, **args: JsonValue) -> Any:

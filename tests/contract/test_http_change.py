@@ -19,6 +19,7 @@ from remit.journal.store import DirStore
 from remit.ports import Call, Happened, Tool
 from remit.testing import Scenario, check_tool
 from remit.tools.http.tools import http_tools
+from tool_calls import begun, done
 
 
 @pytest.fixture(scope="module")
@@ -37,19 +38,6 @@ def theatre(server: Kinto) -> Kinto:
 
 def tools(service: Service, tmp_path: Path) -> dict[str, Tool]:
     return {tool.spec.name: tool for tool in http_tools({"theatre": service}, DirStore(tmp_path / "store"))}
-
-
-def begun(tool: Tool, args: dict[str, JsonValue]) -> Call:
-    """Previewed and captured."""
-    call = Call(action=ActionId("r/a"), args=args)
-    staged = asyncio.run(tool.preview(call)).staged
-    call = Call(action=call.action, args=args, staged=staged)
-    return Call(action=call.action, args=args, staged=staged, captured=asyncio.run(tool.capture(call)).data)
-
-
-def done(tool: Tool, args: dict[str, JsonValue]) -> tuple[Call, Any]:
-    call = begun(tool, args)
-    return call, asyncio.run(tool.run(call))
 
 
 def taken_back(known: dict[str, Tool], call: Call, result: JsonValue) -> Any:

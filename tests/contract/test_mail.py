@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+import tool_calls
 from claims import proves
 from mail_world import Imap, MailWorld, Smtp, imap, rubbish, smtp
 from remit.domain.action import Effect
@@ -44,13 +45,8 @@ def world(folders: Imap, server: Smtp, tmp_path: Path) -> MailWorld:
 
 
 def begun(tool: Tool, args: Mapping[str, JsonValue], name: str = "r/a") -> Call:
-    """Previewed and captured; letters are let go by the run that is named after them."""
-    if tool.spec.name == "mail.release":
-        name = f"{release_run(str(args['id']))}/release.1"
-    call = Call(action=ActionId(name), args=args)
-    staged = asyncio.run(tool.preview(call)).staged
-    call = Call(action=call.action, args=args, staged=staged)
-    return Call(action=call.action, args=args, staged=staged, captured=asyncio.run(tool.capture(call)).data)
+    """Letters are let go by the run that is named after them."""
+    return tool_calls.begun(tool, args, f"{release_run(str(args['id']))}/release.1" if tool.spec.name == "mail.release" else name)
 
 
 def done(tool: Tool, args: Mapping[str, JsonValue], name: str = "r/a") -> tuple[Call, Any]:

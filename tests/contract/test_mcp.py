@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+import tool_calls
 from claims import proves
 from remit.config import McpServer
 from remit.domain.action import Effect
@@ -62,14 +63,11 @@ def world(tmp_path: Path) -> World:
 
 
 def begun(tool: Tool, **args: JsonValue) -> Call:
-    """Previewed and captured."""
-    call = Call(action=ActionId("r/a"), args=args)
-    asyncio.run(tool.preview(call))
-    return Call(action=call.action, args=args, captured=asyncio.run(tool.capture(call)).data)
+    return tool_calls.begun(tool, args)
 
 
 def done(tool: Tool, **args: JsonValue) -> Any:
-    return asyncio.run(tool.run(begun(tool, **args)))
+    return tool_calls.done(tool, args)[1]
 
 
 @proves("mcp.both_eras")

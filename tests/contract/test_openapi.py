@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -11,12 +10,13 @@ from typing import Any
 
 import pytest
 
+import tool_calls
 from claims import proves
 from http_world import Server, serving
 from kinto_world import Kinto, kinto
 from remit.config import Service
 from remit.domain.action import Effect
-from remit.domain.values import ActionId, JsonValue
+from remit.domain.values import JsonValue
 from remit.errors import ArgsInvalid, BadInput, RemitError, ToolFailed
 from remit.gate.schema import Shape
 from remit.ports import Call, Tool
@@ -89,12 +89,9 @@ def tools(folder: Path, document: object, service: Service) -> dict[str, Tool]:
 
 
 def done(tool: Tool, args: Mapping[str, JsonValue]) -> tuple[Call, Any]:
-    call = Call(action=ActionId("r/a"), args=args)
+    """With its arguments held to the document first."""
     Shape(tool).check(args)
-    staged = asyncio.run(tool.preview(call)).staged
-    call = Call(action=call.action, args=args, staged=staged)
-    call = Call(action=call.action, args=args, staged=staged, captured=asyncio.run(tool.capture(call)).data)
-    return call, asyncio.run(tool.run(call))
+    return tool_calls.done(tool, args)
 
 
 @proves("http.openapi")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -87,9 +88,9 @@ class WritesMail(BaseTool):
         await asyncio.to_thread(self.room.store.sync)
         return Captured(data=found, touches=self.targets(call.args))
 
+    @abstractmethod
     def headline(self, call: Call) -> str:
         """Said above the letter."""
-        raise NotImplementedError
 
     def letter(self, call: Call, prepared: JsonValue) -> Letter:
         """What was prepared, as a letter."""
