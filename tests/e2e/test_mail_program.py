@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -123,6 +125,27 @@ def test_a_letter_is_held_once_when_the_run_was_killed(remit: Program, server: S
     assert remit("resume").code in {0, 3}
     assert len(remit.json("outbox", "--json")) == 1
     assert server.taken == []
+
+
+@proves("mail.outcomes")
+def test_following_looks_again_now_and_then_and_not_all_the_time(remit: Program, server: Smtp) -> None:
+    """A letter that has to wait for its next attempt adds no line a second to the journal; Ctrl-C ends following tidily."""
+    configure(remit, server, hold=0)
+    remit("run", remit.plan(PLAN))
+    server.trouble = ["451 later"]
+    following = remit.start("outbox", "--follow")
+    try:
+        end = time.monotonic() + 60
+        while not remit.json("log", "later", "--kind", "finished", "--json") and time.monotonic() < end:
+            pass
+        legs = len(remit.json("log", "mail-", "--kind", "leg", "--json"))
+        with pytest.raises(subprocess.TimeoutExpired):
+            following.wait(4)
+        assert len(remit.json("log", "mail-", "--kind", "leg", "--json")) == legs
+    finally:
+        following.send_signal(signal.SIGINT)
+        following.communicate(timeout=60)
+    assert following.returncode == 130
 
 
 @proves("mail.outcomes")

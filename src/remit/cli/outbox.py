@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from remit.domain.run import Run
     from remit.domain.values import JsonValue
 
+_REST: Final = 30_000
+"""Milliseconds."""
 _TICK: Final = 1.0
 """Seconds between looks at the clock."""
 
@@ -37,11 +39,12 @@ def outbox(send: bool, follow: bool, as_json: bool) -> None:
         if not (send or follow):
             _list(app, as_json=as_json)
         elif follow:
+            resting: dict[str, int] = {}
             while True:
-                _send(app)
+                _send(app, resting)
                 time.sleep(_TICK)
         else:
-            code = _send(app)
+            code = _send(app, {})
     except KeyboardInterrupt:
         code = INTERRUPTED
     except Terminated:
@@ -61,12 +64,15 @@ def _list(app: App, *, as_json: bool) -> None:
         click.echo("no letter is held")
 
 
-def _send(app: App) -> int:
-    """Let go what is due; the worst exit code of them, `waiting` while a person is asked about one."""
+def _send(app: App, resting: dict[str, int]) -> int:
+    """Let go what is due; the worst exit code of them, `waiting` while a person is asked about one.
+
+    `resting` says until when those are not looked at that have to wait, as each look is a leg in the journal.
+    """
     codes = [DONE]
     app.letters()  # each has its run now
     for run in [run for run in app.runs.unfinished() if run.kind is RunKind.HELD]:
-        if int(str(run.spec.get("at", 0))) > app.clock.now():
+        if max(int(str(run.spec.get("at", 0))), resting.get(run.id, 0)) > app.clock.now():
             continue
         if _unanswered(app, run):
             codes.append(WAITING)
@@ -75,7 +81,9 @@ def _send(app: App) -> int:
             end = drive(app, run.id, interactive=False, quiet=True)
         except RunBusy:
             continue  # another process is letting it go
-        if end.state is not RunState.WAITING or end.waiting:
+        if end.state is RunState.WAITING and not end.waiting:
+            resting[run.id] = app.clock.now() + _REST
+        else:
             click.echo(f"{show.clean(run.goal, keep='')}\n{report(run.id, end)}")
             codes.append(exit_code_for(end))
     sys.stdout.flush()

@@ -173,9 +173,9 @@ def _inputs(pairs: tuple[str, ...]) -> dict[str, JsonValue]:
 
 def _held(app: App, *, as_json: bool) -> None:
     """Mail that waits in the outbox needs somebody who lets it go."""
-    letters = app.letters()
+    letters = sum(app.runs.ended(run.id) is None for _, run in app.letters())
     if letters and not as_json:
-        click.echo(f"{len(letters)} letter(s) held in the outbox: `remit outbox --follow` lets each go when its time has come")
+        click.echo(f"{letters} letter(s) held in the outbox: `remit outbox --follow` lets each go when its time has come")
 
 
 def _at_terminal(as_json: bool) -> bool:
