@@ -166,6 +166,40 @@ def rubbish() -> Iterator[int]:
             thread.join()
 
 
+@contextmanager
+def dropping(server: Imap, word: bytes) -> Iterator[int]:
+    """A port before an IMAP server that passes a command on, and hangs up instead of its answer."""
+
+    class Between(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            with socket.create_connection(("127.0.0.1", server.port)) as there:
+                back = threading.Thread(target=self.back, args=(there,))
+                back.start()
+                self.lost = False
+                while data := self.request.recv(65536):
+                    self.lost = self.lost or word in data
+                    there.sendall(data)
+                there.shutdown(socket.SHUT_WR)
+                back.join(10)
+
+        def back(self, there: socket.socket) -> None:
+            with suppress(OSError):
+                while data := there.recv(65536):
+                    if self.lost and b"completed" in data:
+                        self.request.shutdown(socket.SHUT_RDWR)
+                        return
+                    self.request.sendall(data)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Between) as proxy:
+        thread = threading.Thread(target=proxy.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        try:
+            yield proxy.server_address[1]
+        finally:
+            proxy.shutdown()
+            thread.join()
+
+
 def _free() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -116,6 +116,7 @@ class App:
         # A run must not write the policy that judges it, so where policies are is as closed to tools as remit's own state.
         files = [path for _, path in _policy_files(self.places.roots)]
         closed = [*(path.parent for path in files), *files, _config() / "remit.toml", *self.config.tools]
+        closed += [one.openapi for one in self.config.services.values() if one.openapi is not None]
         roots = Roots(self.places.roots, (self.places.state, *closed))
         shipped = [*file_tools(roots, self.store), *shell_tools(roots, self.store, self.places.state / "scratch")]
         shipped += self._configured(roots)

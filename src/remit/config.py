@@ -200,6 +200,8 @@ def _server(body: dict[str, Any], where: str, env: Mapping[str, str]) -> McpServ
 def _service(body: dict[str, Any], where: str, env: Mapping[str, str]) -> Service:
     _only(body, {"base", "headers", "idempotency", "private", "preconditions", "managed", "openapi", "effects", "undo"}, where)
     openapi = _is(body.get("openapi", ""), str, f"{where}.openapi", "an absolute path")
+    if openapi and not openapi.startswith(("/", "~")):
+        raise BadInput(f"{where}.openapi is no absolute path", fix='write openapi = "/home/ann/shop.yaml"')
     headers = _filled_table(body, "headers", where, env)
     return Service(
         base=_filled(body.get("base"), f"{where}.base", env),

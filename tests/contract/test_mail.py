@@ -14,7 +14,7 @@ import pytest
 
 import tool_calls
 from claims import proves
-from mail_world import Imap, MailWorld, Smtp, imap, rubbish, smtp
+from mail_world import PASSWORD, USER, Imap, MailWorld, Smtp, dropping, imap, rubbish, smtp
 from remit.domain.action import Effect
 from remit.domain.held import release_run
 from remit.domain.values import ActionId, JsonValue
@@ -219,6 +219,18 @@ def test_undoing_a_draft_takes_nothing_of_anybody_else(world: MailWorld) -> None
     assert sorted((subject, tuple(sorted(flags))) for subject, _, flags in world.imap.look("Drafts")["Drafts"]) == left
     assert done(tools[how.tool], how.args, "r/v")[1]["conflicts"]
     assert sorted((subject, tuple(sorted(flags))) for subject, _, flags in world.imap.look("Drafts")["Drafts"]) == left
+
+
+@proves("mail.drafts")
+def test_a_draft_whose_answer_is_lost_is_in_doubt_and_looking_tells(world: MailWorld) -> None:
+    """The server has taken it and the connection ends: nobody calls that a failure."""
+    with dropping(world.imap, b"APPEND") as port:
+        tool = world.tools(imap=f"imap://{USER}:{PASSWORD}@127.0.0.1:{port}")["mail.draft"]
+        call = begun(tool, world.letter())
+        with pytest.raises(ToolUncertain):
+            asyncio.run(tool.run(call))
+    assert [subject for subject, *_ in world.imap.look("Drafts")["Drafts"]] == ["Seats"]
+    assert asyncio.run(world.tools()["mail.draft"].probe(call)).happened is Happened.YES
 
 
 @proves("mail.damage")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 from remit.domain.action import Effect
 from remit.domain.values import JsonValue, digest
 from remit.domain.visible import visible
+from remit.errors import ToolFailed
 from remit.ports import Call, Happened, Preview, Probed, ToolSpec, Undo
 from remit.tools.args import schema, text
 from remit.tools.base import BaseTool
@@ -46,8 +48,11 @@ class MailDraft(WritesMail):
     async def run(self, call: Call) -> JsonValue:
         account, ident = self.account(call.args), message_id(call.action, self.account(call.args))
         message = self.message(call, call.captured, self.room.clock.now())
-        await imap.asked(account, lambda box: imap.file(box, account.drafts, ident, message, "\\Draft"))
-        return await self._drafted(account, ident) or {"drafted": ident, "folder": account.drafts, "digest": ""}
+        await imap.asked(account, lambda box: imap.file(box, account.drafts, ident, message, "\\Draft"), changes=True)
+        with suppress(ToolFailed):  # it is there all the same; only its undo would not know it again
+            if found := await self._drafted(account, ident):
+                return found
+        return {"drafted": ident, "folder": account.drafts, "digest": ""}
 
     async def probe(self, call: Call) -> Probed:
         account, ident = self.account(call.args), message_id(call.action, self.account(call.args))
@@ -102,7 +107,7 @@ class MailDiscard(BaseTool):
         if not found and not call.again:
             return {"conflicts": [{"path": self.title(call.args), "detail": _GONE}]}
         if found:
-            await imap.asked(account, lambda box: imap.discard(box, account.drafts, found))
+            await imap.asked(account, lambda box: imap.discard(box, account.drafts, found), changes=True)
         return {"removed": text(call.args, "message_id")}
 
     async def probe(self, call: Call) -> Probed:

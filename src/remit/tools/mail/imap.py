@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 
 import imap_tools
 
-from remit.errors import ArgsInvalid, NotFound, ToolFailed, Unavailable
+from remit.errors import ArgsInvalid, NotFound, ToolFailed, ToolUncertain, Unavailable
 from remit.tools.base import uninterrupted
 from remit.tools.mail.accounts import Account, Server
 
@@ -34,8 +34,12 @@ class Found:
     """`imap_tools.MailMessage`."""
 
 
-async def asked(account: Account, work: Callable[[imap_tools.BaseMailBox], T]) -> T:
-    """Do something with the account's folders, in a thread. Raises Unavailable when the server cannot be reached, else ToolFailed."""
+async def asked(account: Account, work: Callable[[imap_tools.BaseMailBox], T], *, changes: bool = False) -> T:
+    """Do something with the account's folders, in a thread.
+
+    Raises Unavailable when the server cannot be reached, and ToolFailed, or ToolUncertain for work that `changes` something, when it
+    was lost in the middle.
+    """
     if account.imap is None:
         raise ToolFailed(f"mail account {account.name} cannot be read", fix="set its `imap` in remit.toml")
     server = account.imap
@@ -48,6 +52,8 @@ async def asked(account: Account, work: Callable[[imap_tools.BaseMailBox], T]) -
             try:
                 return work(box)
             except _TROUBLE as error:
+                if changes:
+                    raise ToolUncertain(f"{server.host} did not say that it did it: {_said(error)}", fix="look whether it did") from error
                 raise ToolFailed(f"{server.host} cannot do that: {_said(error)}", fix="see whether the folder is there") from error
             finally:
                 watch.cancel()
