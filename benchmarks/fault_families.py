@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fault_worlds import Events, Letters, PostgresRows, Rows, Web, World
+from fault_worlds import Commits, Events, Letters, PostgresRows, Rows, Web, World
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +104,11 @@ def _seat(step: str, method: str, seat: str, token: str, needs: str = "", *, fie
 def _event(step: str, verb: str, args: str, needs: str = "") -> str:
     wants = f'\nneeds = ["{needs}"]' if needs else ""
     return f'id = "{step}"\ntool = "calendar.{verb}"\nargs = {{ calendar = "work", {args} }}{wants}'
+
+
+def _git(step: str, verb: str, args: str, needs: str = "") -> str:
+    wants = f'\nneeds = ["{needs}"]' if needs else ""
+    return f'id = "{step}"\ntool = "git.{verb}"\nargs = {{ repo = "repo", {args} }}{wants}'
 
 
 def _mail(step: str, verb: str) -> str:
@@ -217,6 +222,20 @@ _LETTER_MARKS = (
     *(Mark(step=n, file="sent", text=f"tok-{n}", later=True) for n in ("one", "two", "three")),
     Mark(step="draft", file="drafts", text="tok-draft"),
 )
+_COMMITS = _plan(
+    _git("one", "commit", 'message = "tok-one", paths = ["one"]'),
+    _git("side", "branch", 'name = "tok-side"', "one"),
+    _git("two", "commit", 'message = "tok-two", paths = ["two"]', "one"),
+    _git("tree", "worktree", 'path = "aside", branch = "tok-aside"', "two"),
+    _git("push", "push", 'branch = "main"', "two"),
+)
+_COMMIT_MARKS = (
+    Mark(step="one", file="commits", text="tok-one"),
+    Mark(step="two", file="commits", text="tok-two"),
+    Mark(step="side", file="branches", text="tok-side"),
+    Mark(step="tree", file="branches", text="tok-aside"),
+    Mark(step="push", file="pushed", text="tok-two"),
+)
 
 FAMILIES = (
     Family(name="files", plan=_FILES, marks=_FILE_MARKS, points=(*_GATE, *_CHANGE)),
@@ -244,6 +263,23 @@ FAMILIES = (
         level="approver",
         blind=("mail.release",),
         world=Letters,
+    ),
+    Family(
+        name="git",
+        plan=_COMMITS,
+        marks=_COMMIT_MARKS,
+        points=(*_GATE, *_CHANGE, "git.moved", "git.pushed"),
+        level="approver",
+        world=Commits,
+    ),
+    Family(
+        name="undo git",
+        plan=_COMMITS,
+        marks=(),
+        points=(*_GATE[:3], "undone", "git.moved", "git.pushed"),
+        level="approver",
+        undo=True,
+        world=Commits,
     ),
     Family(name="undo files", plan=_FILES, marks=(), points=(*_GATE[:3], "undone", *_CHANGE), undo=True),
     Family(name="undo shell", plan=_SHELL, marks=(), points=(*_GATE[:3], "undone", *_CHANGE), undo=True),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -198,6 +200,44 @@ class Letters(World):
     def _subjects(self) -> Counter[str]:
         lines = [line for _, content in self.smtp.taken for line in content.splitlines() if line.startswith(b"Subject: ")]
         return Counter(line.removeprefix(b"Subject: ").decode() for line in lines)
+
+
+class Commits(World):
+    """A repository inside the folder, and a bare one that it is pushed to."""
+
+    def furnish(self) -> str:
+        repo = self.root / "repo"
+        repo.mkdir()
+        for args in (
+            ("init", "--quiet", "--bare", "../remote.git"),
+            ("init", "--quiet"),
+            ("config", "user.name", "Ann"),
+            ("config", "user.email", "ann@example.org"),
+            ("remote", "add", "origin", "../remote.git"),
+            ("commit", "--quiet", "--allow-empty", "-m", "first"),
+        ):
+            self._git(*args)
+        for name in ("one", "two"):
+            (repo / name).write_text(f"tok-{name}\n", encoding="utf-8")
+        return ""
+
+    def picture(self) -> Picture:
+        """What is committed where; commits have times of their own."""
+        here = {name: self._git("log", "--format=%s", "--name-only", name) for name in self._git("branch", "--format=%(refname)").split()}
+        there = self._git("--git-dir", "../remote.git", "log", "--all", "--format=%s")
+        aside = sorted(path.name for path in (self.root / "aside").rglob("*"))
+        return {"here": here, "there": there, "status": self._git("status", "--porcelain"), "aside": aside}
+
+    def count(self, file: str, text: str) -> int:
+        if file == "branches":
+            return self._git("branch", "--format=%(refname:short)").split().count(text)
+        bare = ("--git-dir", "../remote.git") if file == "pushed" else ()
+        return self._git(*bare, "log", "--all", "--format=%s").splitlines().count(text)
+
+    def _git(self, *args: str) -> str:
+        env = {**os.environ, "GIT_CONFIG_GLOBAL": "/dev/null"}
+        argv = ["git", "-c", "init.defaultBranch=main", *args]
+        return subprocess.run(argv, cwd=self.root / "repo", env=env, capture_output=True, text=True, check=True).stdout
 
 
 def _ids(body: str) -> list[bytes]:

@@ -22,7 +22,6 @@ def proves(*claims: str) -> Callable[[T], T]:
 OPEN: Final[dict[str, str]] = {
     "autonomy.bound": "An anytime-valid bound on the error rate of what was done without asking. Not built yet.",
     "crash.half_done_is_finished": "A list of file changes that was killed while it was being finished after a first kill may become a question (once in about 2,000 kills), where finishing would be right: the trace of what was not yet in place is removed before the rest is made anew.",
-    "git.contained": "Status, commit, branch, push and their undo exist in tools/git and are not offered: git runs outside the sandbox there, and a repository can lead it out by links below .git, by remotes with hooks of their own, submodules, replaced objects and odd remote addresses. They have to run inside it.",
     "mcp.large_answers": "A very large answer of an MCP server, or one in a single endless line, is taken whole by the client's library before remit can cut it.",
     "gate.first_seen": "Targets never touched before are known as such. The fact is always false so far.",
     "provenance.approved": "Values a person approved before count as such. Only words, owned roots and untrusted content count so far.",
@@ -199,6 +198,9 @@ CLAIMS: Final[dict[str, str]] = {
     "gate.uncertain_is_probed": "The tool broke after its effect: the probe sees that it happened, and it is not reported as failed (hazard 12).",
     "gate.unknown_tool_is_never": "A tool nobody registered is never run, whatever the level.",
     "gate.wrong_arguments_are_refused": "Arguments that do not fit the schema never reach the tool; the refusal names what is wrong.",
+    "git.contained": "Git runs in the sandbox: whatever a repository or a local remote has it run, wherever its links lead, nothing but what the call is about is reached.",
+    "git.tools": "Commit, branch, worktree and push keep their promises: seen before, moved only from where it was seen, undone exactly, others' moves spared, kills settled.",
+    "git.true": "What is shown of a commit or a push is what is done: no replaced objects, grafts, filters, repositories inside, merges under way.",
     "http.change_is_checked": "A missing body, nothing there, a path that leads out: an error with a way out, and nothing was sent.",
     "http.no_preconditions": "Without strong ETags nothing is offered that claims to undo; a service that only seems to have them is refused.",
     "http.openapi": "Operations of an OpenAPI document are tools: read, changed under an ETag, put back, or taken back as their author says.",

@@ -111,6 +111,7 @@ class App:
         """The shipped tools, confined to the allowed roots, and what was handed in."""
         from remit.tools.changes.roots import Roots
         from remit.tools.files.tools import file_tools
+        from remit.tools.git.tools import git_tools
         from remit.tools.shell.run import shell_tools
 
         # A run must not write the policy that judges it, so where policies are is as closed to tools as remit's own state.
@@ -119,6 +120,7 @@ class App:
         closed += [one.openapi for one in self.config.services.values() if one.openapi is not None]
         roots = Roots(self.places.roots, (self.places.state, *closed))
         shipped = [*file_tools(roots, self.store), *shell_tools(roots, self.store, self.places.state / "scratch")]
+        shipped += git_tools(roots, self.store, self.clock, self.places.state / "scratch")
         shipped += self._configured(roots)
         return {tool.spec.name: tool for tool in (*shipped, *self._more_tools)}
 

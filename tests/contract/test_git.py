@@ -1,81 +1,20 @@
-"""Git on real repositories and a bare remote. These tools are not offered yet: see `git.contained` in tests/claims.py."""
+"""Git on real repositories and a bare remote: what the tools do, keep, show and give back."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-import tool_calls
+from claims import proves
+from git_world import COMMIT, Repo, begun, done, read
 from remit.domain.action import Effect
 from remit.domain.values import ActionId, JsonValue
 from remit.errors import ArgsInvalid, Conflict, OutsideRoots, RemitError, ToolFailed
-from remit.ports import Call, Happened, Tool
-from remit.testing import FakeClock, Scenario, check_tool
-from remit.tools.changes.roots import Roots
-from remit.tools.git.tools import git_tools
-
-
-class Repo:
-    """A repository with one commit, a bare remote beside it, and every tool."""
-
-    def __init__(self, base: Path) -> None:
-        self.root = base / "root"
-        self.folder, self.bare = self.root / "repo", self.root / "remote.git"
-        self.tools: dict[str, Tool] = {}
-        self.reset()
-        self.tools = {tool.spec.name: tool for tool in git_tools(Roots([self.root]), FakeClock())}
-
-    def git(self, *args: str, folder: Path | None = None) -> str:
-        """What somebody else does."""
-        who = (
-            "-c",
-            "user.name=Ann",
-            "-c",
-            "user.email=ann@example.org",
-            "-c",
-            "init.defaultBranch=main",
-            "-c",
-            "protocol.file.allow=always",
-        )
-        env = {**os.environ, "GIT_CONFIG_GLOBAL": "/dev/null"}
-        done = subprocess.run(["git", *who, *args], cwd=folder or self.folder, env=env, capture_output=True, text=True, check=True)
-        return done.stdout.strip()
-
-    def reset(self) -> None:
-        subprocess.run(["rm", "-rf", str(self.root)], check=True)
-        self.folder.mkdir(parents=True)
-        self.git("init", "--quiet", "--bare", str(self.bare))
-        self.git("init", "--quiet")
-        self.git("config", "user.name", "Ann")
-        self.git("config", "user.email", "ann@example.org")
-        self.git("remote", "add", "origin", "../remote.git")
-        (self.folder / "a.txt").write_text("one\n", encoding="utf-8")
-        (self.folder / "gone.txt").write_text("here\n", encoding="utf-8")
-        self.commit("first")
-        self.git("push", "--quiet", "origin", "main")
-        (self.folder / "a.txt").write_text("two\n", encoding="utf-8")
-        (self.folder / "gone.txt").unlink()
-        (self.folder / "new.txt").write_text("new\n", encoding="utf-8")
-
-    def commit(self, message: str) -> None:
-        self.git("add", "--all")
-        self.git("commit", "--quiet", "-m", message)
-
-    def look(self) -> object:
-        """Where every ref is, here and there, by what it holds, and what differs."""
-        refs = [
-            (name, self.git("rev-parse", f"{name}^{{tree}}", folder=folder))
-            for folder in (self.folder, self.bare)
-            for name in self.git("for-each-ref", "--format=%(refname)", folder=folder).splitlines()
-        ]
-        files = {path.name: path.read_text(encoding="utf-8") for path in self.folder.iterdir() if path.is_file()}
-        return refs, files, self.git("status", "--porcelain")
+from remit.ports import Call, Happened
+from remit.testing import Scenario, check_tool
 
 
 @pytest.fixture
@@ -83,21 +22,7 @@ def repo(tmp_path: Path) -> Repo:
     return Repo(tmp_path)
 
 
-def begun(tool: Tool, args: Mapping[str, JsonValue]) -> Call:
-    return tool_calls.begun(tool, {"repo": "repo", **args})
-
-
-def done(tool: Tool, args: Mapping[str, JsonValue]) -> tuple[Call, Any]:
-    return tool_calls.done(tool, {"repo": "repo", **args})
-
-
-def read(tool: Tool, **args: JsonValue) -> Any:
-    return asyncio.run(tool.run(Call(action=ActionId("r/l"), args={"repo": "repo", **args})))
-
-
-COMMIT: dict[str, JsonValue] = {"message": "second\n\nwith a body", "paths": ["a.txt", "gone.txt", "new.txt"]}
-
-
+@proves("git.tools")
 @pytest.mark.parametrize(("tool", "args", "branch"), [("git.commit", COMMIT, "main"), ("git.branch", {"name": "side/one"}, "side/one")])
 def test_every_tool_that_moves_a_ref_keeps_its_promises(repo: Repo, tool: str, args: dict[str, JsonValue], branch: str) -> None:
     """Looking has no effect, undo brings back, a ref that somebody moved is spared, and every kill is settled."""
@@ -110,6 +35,7 @@ def test_every_tool_that_moves_a_ref_keeps_its_promises(repo: Repo, tool: str, a
     assert check_tool(scenario) == []
 
 
+@proves("git.tools")
 @pytest.mark.parametrize("branch", ["main", "side"])
 def test_pushing_keeps_its_promises(repo: Repo, branch: str) -> None:
     """A branch that is there moves on, a new one appears; undo moves it back; one that somebody moved there is spared."""
@@ -128,6 +54,48 @@ def test_pushing_keeps_its_promises(repo: Repo, branch: str) -> None:
         tools=repo.tools, tool="git.push", args={"repo": "repo", "branch": branch}, reset=reset, look=repo.look, meddle=meddle
     )
     assert check_tool(scenario) == []
+
+
+@proves("git.tools")
+def test_a_worktree_keeps_its_promises(repo: Repo) -> None:
+    """The folder and its branch come and go whole; a file that somebody changed there since stays."""
+    there = repo.root / "aside" / "a.txt"
+
+    def look() -> object:
+        files = sorted((path.name, path.read_bytes()) for path in (repo.root / "aside").rglob("*") if path.is_file())
+        return (
+            repo.look(),
+            [line for line in repo.git("worktree", "list", "--porcelain").splitlines() if not line.startswith("HEAD")],
+            files,
+        )
+
+    def meddle() -> Callable[[], bool]:
+        there.write_text("theirs\n", encoding="utf-8")
+        return lambda: there.read_text(encoding="utf-8") == "theirs\n"
+
+    scenario = Scenario(
+        tools=repo.tools,
+        tool="git.worktree",
+        args={"repo": "repo", "path": "aside", "branch": "side"},
+        reset=repo.reset,
+        look=look,
+        meddle=meddle,
+    )
+    assert check_tool(scenario) == []
+
+
+def test_what_was_staged_comes_back(repo: Repo) -> None:
+    """An undone commit leaves the index as it was, another version that was staged included."""
+    (repo.folder / "a.txt").write_text("staged\n", encoding="utf-8")
+    repo.git("add", "a.txt")
+    (repo.folder / "a.txt").write_text("saved later\n", encoding="utf-8")
+    before = repo.git("ls-files", "--stage"), repo.git("status", "--porcelain")
+    call, result = done(repo.tools["git.commit"], COMMIT)
+    assert repo.git("show", "HEAD:a.txt") == "saved later"
+    back = repo.tools["git.commit"].undo(call, result)
+    assert back is not None
+    done(repo.tools[back.tool], {**back.args})
+    assert (repo.git("ls-files", "--stage"), repo.git("status", "--porcelain")) == before
 
 
 def test_a_commit_is_what_was_shown_and_only_that(repo: Repo) -> None:
@@ -173,76 +141,6 @@ def test_a_push_never_takes_somebodys_commits_away(repo: Repo) -> None:
     assert repo.git("rev-parse", "main", folder=repo.bare) == theirs
     assert asyncio.run(repo.tools["git.push"].probe(call)).happened is Happened.UNKNOWN
     assert repo.tools["git.push"].effect(call.args) is Effect.IRREVERSIBLE
-
-
-PROGRAMS = {
-    "core.fsmonitor": "touch {ran}",
-    "core.sshCommand": "touch {ran}",
-    "core.hooksPath": "hooks",
-    "filter.x.clean": "touch {ran}",
-    "diff.external": "touch {ran}",
-    "diff.x.textconv": "touch {ran}",
-    "credential.helper": "!touch {ran}",
-    "include.path": "evil",
-    "core.worktree": "/",
-    "remote.origin.uploadpack": "touch {ran}",
-    "remote.origin.receivepack": "touch {ran}",
-    "url.ext::sh -c touch.insteadOf": "../",
-    "alias.status": "!touch {ran}",
-    "gpg.program": "touch {ran}",
-}
-
-
-@pytest.mark.parametrize("name", PROGRAMS)
-def test_a_repository_cannot_have_anything_run(repo: Repo, tmp_path: Path, name: str) -> None:
-    """A setting of its own that could name a program is refused by every tool, with a way out, and nothing ran."""
-    ran = tmp_path / "ran"
-    repo.git("config", name, PROGRAMS[name].format(ran=ran))
-    (repo.folder / ".gitattributes").write_text("* filter=x diff=x\n", encoding="utf-8")
-    for tool, args in (("git.status", {}), ("git.diff", {}), ("git.commit", COMMIT), ("git.push", {"branch": "main"})):
-        with pytest.raises(ToolFailed, match=r"configuration|repository|remote") as raised:
-            begun(repo.tools[tool], args) if args else read(repo.tools[tool])
-        assert raised.value.fix
-    assert not ran.exists()
-
-
-def test_hooks_are_not_run(repo: Repo, tmp_path: Path) -> None:
-    """Neither on a commit nor on a push."""
-    ran = tmp_path / "ran"
-    for name in ("pre-commit", "commit-msg", "post-commit", "pre-push", "reference-transaction", "post-index-change"):
-        hook = repo.folder / ".git" / "hooks" / name
-        hook.parent.mkdir(exist_ok=True)
-        hook.write_text(f"#!/bin/sh\ntouch {ran}\n", encoding="utf-8")
-        hook.chmod(0o755)
-    done(repo.tools["git.commit"], COMMIT)
-    done(repo.tools["git.push"], {"branch": "main"})
-    assert repo.git("rev-parse", "main", folder=repo.bare) == repo.git("rev-parse", "main")
-    assert not ran.exists()
-
-
-def test_a_repository_that_leads_out_is_refused(repo: Repo, tmp_path: Path) -> None:
-    """A .git elsewhere, links in it, objects of another repository, a remote outside, addresses that run something."""
-    outside = tmp_path / "outside"
-    subprocess.run(["cp", "-r", str(repo.folder), str(outside)], check=True)
-    inside = repo.root / "inside"
-    inside.mkdir()
-    (inside / ".git").write_text(f"gitdir: {outside}/.git\n", encoding="utf-8")
-    with pytest.raises(OutsideRoots):
-        read(repo.tools["git.status"], repo="inside")
-    for url in (str(outside), f"file://{outside}", "ext::sh -c true", "../../outside"):
-        repo.git("remote", "set-url", "origin", url)
-        with pytest.raises((OutsideRoots, ToolFailed)):
-            begun(repo.tools["git.push"], {"branch": "main"})
-    (repo.folder / ".git" / "objects" / "info").mkdir(exist_ok=True)
-    (repo.folder / ".git" / "objects" / "info" / "alternates").write_text(f"{outside}/.git/objects\n", encoding="utf-8")
-    with pytest.raises(ToolFailed, match="elsewhere"):
-        read(repo.tools["git.log"])
-    (repo.folder / ".git" / "objects" / "info" / "alternates").unlink()
-    refs = repo.folder / ".git" / "refs" / "heads"
-    refs.rename(tmp_path / "heads")
-    refs.symlink_to(tmp_path / "heads")
-    with pytest.raises(ToolFailed, match="link"):
-        begun(repo.tools["git.branch"], {"name": "x"})
 
 
 @pytest.mark.parametrize(

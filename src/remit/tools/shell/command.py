@@ -71,12 +71,16 @@ class InWorkspace:
 
     roots: Roots
 
+    def wanted(self, args: Mapping[str, JsonValue]) -> Command:
+        """What arguments mean. Raises ArgsInvalid, OutsideRoots."""
+        return command(args, self.roots)
+
     def targets(self, args: Mapping[str, JsonValue]) -> tuple[str, ...]:
-        return (uri(command(args, self.roots).workspace),)
+        return (uri(self.wanted(args).workspace),)
 
     def visible(self, args: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
         """The folder is always there and in one form only, however it was written or left out."""
-        return {"command": text(args, "command"), "cwd": judged(command(args, self.roots).cwd)}
+        return {"command": text(args, "command"), "cwd": judged(self.wanted(args).cwd)}
 
 
 def title(verb: str, args: Mapping[str, JsonValue]) -> str:

@@ -16,7 +16,7 @@ from remit.tools.changes.change import apply, pack, settle, unpack
 from remit.tools.changes.change_tool import tag_of, tell
 from remit.tools.changes.tree import Change, said
 from remit.tools.shell.bench import Done, ShellBench
-from remit.tools.shell.command import SCHEMA, SECONDS_MAX, InWorkspace, command, facts, title, whole
+from remit.tools.shell.command import SCHEMA, SECONDS_MAX, InWorkspace, facts, title, whole
 
 _NAMED = 50
 
@@ -48,13 +48,13 @@ class ShellOnline(InWorkspace, BaseTool):
         return title("run with network", args)
 
     async def preview(self, call: Call) -> Preview:
-        wanted = command(call.args, self.roots)
+        wanted = self.wanted(call.args)
         note = "It has network access. What it sends cannot be taken back, so it runs only when approved, and no diff can be shown before."
         # What it does may hang on every file here, so a yes is to the workspace as it is now.
         return Preview(text=f"{whole(wanted)}\n{note}", binding=await self._bench.seen(wanted))
 
     async def run(self, call: Call) -> JsonValue:
-        done = await self._bench.run(command(call.args, self.roots), network=True)
+        done = await self._bench.run(self.wanted(call.args), network=True)
         crashpoint("shell.ran")
         told = facts(done.ran, done.warnings)
         try:

@@ -15,7 +15,7 @@ from remit.errors import Unavailable
 from remit.ports import Call, Preview, ToolSpec
 from remit.tools.base import BaseTool
 from remit.tools.changes.roots import Roots
-from remit.tools.shell.command import SCHEMA, SECONDS_MAX, Command, InWorkspace, command, facts, title, whole
+from remit.tools.shell.command import SCHEMA, SECONDS_MAX, Command, InWorkspace, facts, title, whole
 from remit.tools.shell.output import Bounded, drain, shell_path
 from remit.tools.shell.process import TIMED_OUT, Ran
 from remit.tools.shell.sandbox import Missing
@@ -50,10 +50,10 @@ class ShellPlain(InWorkspace, BaseTool):
     async def preview(self, call: Call) -> Preview:
         missing = f"Not isolated, because {visible(self._missing.reason)}.\nTo change that: {visible(self._missing.fix)}."
         note = "It can read and change everything that you can, and use the network. There is no diff before and no undo after."
-        return Preview(text=f"{whole(command(call.args, self.roots))}\n{note}\n{missing}")
+        return Preview(text=f"{whole(self.wanted(call.args))}\n{note}\n{missing}")
 
     async def run(self, call: Call) -> JsonValue:
-        return facts(await _plain(command(call.args, self.roots)), ["it ran without isolation; its changes cannot be undone by remit"])
+        return facts(await _plain(self.wanted(call.args)), ["it ran without isolation; its changes cannot be undone by remit"])
 
 
 async def _plain(wanted: Command) -> Ran:

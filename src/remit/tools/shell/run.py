@@ -16,7 +16,7 @@ from remit.tools.changes.change import Clash, pack
 from remit.tools.changes.change_tool import ChangeTool, Planned
 from remit.tools.changes.roots import Roots
 from remit.tools.shell.bench import Done, ShellBench
-from remit.tools.shell.command import SCHEMA, Command, InWorkspace, command, facts, names, story, title, whole
+from remit.tools.shell.command import SCHEMA, Command, InWorkspace, facts, names, story, title, whole
 from remit.tools.shell.online import ShellOnline
 from remit.tools.shell.plain import ShellPlain
 from remit.tools.shell.sandbox import Missing, find
@@ -68,7 +68,7 @@ class ShellRun(InWorkspace, ChangeTool):
 
     async def planned(self, call: Call) -> Planned:
         """Raises Conflict, with the result kept, when somebody changed a path that the command changed too."""
-        wanted = command(call.args, self.roots)
+        wanted = self.wanted(call.args)
         done = await self._bench.run(wanted, network=False)
         crashpoint("shell.ran")
         if done.ran.stopped:
@@ -88,7 +88,7 @@ class ShellRun(InWorkspace, ChangeTool):
 
     async def _fresh(self, call: Call) -> JsonValue:
         shown = self._unpacked(call.staged)
-        if await self._bench.seen(command(call.args, self.roots)) == shown.facts.get("seen"):
+        if await self._bench.seen(self.wanted(call.args)) == shown.facts.get("seen"):
             return call.staged
         now = await self.planned(call)
         if self.bound(now) != self.bound(shown):

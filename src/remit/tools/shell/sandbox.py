@@ -36,8 +36,8 @@ _ETC: Final = (
 )
 """What programs need to run; nothing with secrets, nothing about people or services of this machine."""
 _ROOT_LINKS: Final = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
-_HOME: Final = "/home/user"
-_PASSWD: Final = f"root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000:user:{_HOME}:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n"
+HOME: Final = "/home/user"
+_PASSWD: Final = f"root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000:user:{HOME}:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n"
 _GROUP: Final = "root:x:0:\nuser:x:1000:\nnogroup:x:65534:\n"
 _TMP_BYTES: Final = 1 << 30
 _TRIAL_SECONDS: Final = 10
@@ -91,34 +91,49 @@ class Sandbox:
         size = len(os.fsencode(job.command))
         if size > COMMAND_BYTES or "\0" in job.command:
             raise ToolFailed(f"a command line of {size} bytes cannot be run", fix="write a script into the workspace and run that")
-        with _data(_PASSWD) as passwd, _data(_GROUP) as group:
-            names = ["--ro-bind-data", str(passwd), "/etc/passwd", "--ro-bind-data", str(group), "/etc/group"]
-            wrap = [str(self.bwrap), *self.view(job, layers), *names, "--remount-ro", "/", "--chdir", str(job.cwd)]
+        with names() as (options, fds):
+            wrap = [str(self.bwrap), *self.view(job, layers), *options, "--remount-ro", "/", "--chdir", str(job.cwd)]
             try:
-                return await confined(wrap, _shell(job), limits=job.limits, fds=(passwd, group))
+                return await confined(wrap, _shell(job), limits=job.limits, fds=fds)
             except Unavailable as error:
                 raise Unavailable(f"the sandbox did not start: {error.message}", fix=advice(error.message).fix) from None
 
     def view(self, job: Job, layers: Layers) -> list[str]:
         """Bubblewrap's options for what the command sees, all but its names and its working folder."""
-        view = ["--unshare-all", "--unshare-user", "--disable-userns", "--uid", "1000", "--gid", "1000", "--hostname", "remit"]
-        view += ["--die-with-parent", "--new-session", "--clearenv", *_environment(job, self.visible)]
-        view += [*(["--share-net"] if job.network else []), "--ro-bind", "/usr", "/usr"]
-        for name in _ROOT_LINKS:
-            view += _same(Path("/", name))
-        for found in sorted(path for pattern in _ETC for path in Path("/etc").glob(pattern)):
-            view += ["--ro-bind-try", str(found.resolve()), str(found)]
-        if job.network:
-            view += ["--ro-bind-try", os.path.realpath("/etc/resolv.conf"), "/etc/resolv.conf"]
-        # /proc/sys must not be written: for a remit run as root, the command's real uid is root's.
-        view += ["--proc", "/proc", "--remount-ro", "/proc", "--dev", "/dev"]
-        view += ["--size", str(_TMP_BYTES), "--tmpfs", "/tmp", "--dir", "/var", "--symlink", "/tmp", "/var/tmp"]  # noqa: S108 - the sandbox's own
-        view += ["--size", str(_TMP_BYTES), "--tmpfs", _HOME]
+        view = self.bare(network=job.network, env=job.env)
         for path in self.visible:
             if not path.is_relative_to(layers.workspace):
                 view += ["--ro-bind-try", str(path), str(path)]
         view += ["--overlay-src", str(layers.workspace), "--overlay", str(layers.upper), str(layers.work), str(layers.workspace)]
-        return [*view, *(part for path in layers.hidden for part in ("--tmpfs", str(path), "--remount-ro", str(path)))]
+        return [*view, *(part for path in layers.hidden for part in masked(str(path)))]
+
+    def bare(self, *, network: bool, env: Mapping[str, str]) -> list[str]:
+        """Bubblewrap's options for a room with this machine's programs and nothing of anybody's."""
+        view = ["--unshare-all", "--unshare-user", "--disable-userns", "--uid", "1000", "--gid", "1000", "--hostname", "remit"]
+        view += ["--die-with-parent", "--new-session", "--clearenv", *_environment(env, self.visible)]
+        view += [*(["--share-net"] if network else []), "--ro-bind", "/usr", "/usr"]
+        for name in _ROOT_LINKS:
+            view += _same(Path("/", name))
+        for found in sorted(path for pattern in _ETC for path in Path("/etc").glob(pattern)):
+            view += ["--ro-bind-try", str(found.resolve()), str(found)]
+        if network:
+            view += ["--ro-bind-try", os.path.realpath("/etc/resolv.conf"), "/etc/resolv.conf"]
+        # /proc/sys must not be written: for a remit run as root, the command's real uid is root's.
+        view += ["--proc", "/proc", "--remount-ro", "/proc", "--dev", "/dev"]
+        view += ["--size", str(_TMP_BYTES), "--tmpfs", "/tmp", "--dir", "/var", "--symlink", "/tmp", "/var/tmp"]  # noqa: S108 - the sandbox's own
+        return [*view, "--size", str(_TMP_BYTES), "--tmpfs", HOME]
+
+
+def masked(path: str) -> list[str]:
+    """Bubblewrap's options for a folder that shall look empty."""
+    return ["--tmpfs", path, "--remount-ro", path]
+
+
+@contextmanager
+def names() -> Iterator[tuple[list[str], tuple[int, ...]]]:
+    """Bubblewrap's options for who is there, and the descriptors that they need."""
+    with data(_PASSWD) as passwd, data(_GROUP) as group:
+        yield ["--ro-bind-data", str(passwd), "/etc/passwd", "--ro-bind-data", str(group), "/etc/group"], (passwd, group)
 
 
 def find(scratch: Path, *, visible: Sequence[Path] = ()) -> Sandbox | Missing:
@@ -207,26 +222,26 @@ def _same(path: Path) -> list[str]:
     return ["--ro-bind-try", str(path), str(path)]
 
 
-def _environment(job: Job, visible: tuple[Path, ...]) -> list[str]:
+def _environment(env: Mapping[str, str], visible: tuple[Path, ...]) -> list[str]:
     binaries = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin", *(str(path / "bin") for path in visible)]
     values = {
         "PATH": ":".join(binaries),
-        "HOME": _HOME,
+        "HOME": HOME,
         "USER": "user",
         "LOGNAME": "user",
         "SHELL": shell_path(),
         "LANG": "C.UTF-8",
         "TERM": "dumb",
     }
-    return [part for name, value in {**values, **job.env}.items() for part in ("--setenv", name, value)]
+    return [part for name, value in {**values, **env}.items() for part in ("--setenv", name, value)]
 
 
 @contextmanager
-def _data(text: str) -> Iterator[int]:
+def data(text: str) -> Iterator[int]:
     """A file in memory, as bubblewrap takes contents by descriptor."""
     handle = os.memfd_create("remit")
     try:
-        os.write(handle, text.encode("utf-8"))
+        os.write(handle, text.encode("utf-8", "surrogateescape"))
         os.lseek(handle, 0, os.SEEK_SET)
         yield handle
     finally:
