@@ -215,6 +215,7 @@ class Commits(World):
             ("config", "user.email", "ann@example.org"),
             ("remote", "add", "origin", "../remote.git"),
             ("commit", "--quiet", "--allow-empty", "-m", "first"),
+            ("push", "--quiet", "origin", "main"),
         ):
             self._git(*args)
         for name in ("one", "two"):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import tool_calls
 from claims import proves
 from git_world import COMMIT, Repo, begun, done, read
 from remit.domain.action import Effect
@@ -82,6 +83,21 @@ def test_a_worktree_keeps_its_promises(repo: Repo) -> None:
         meddle=meddle,
     )
     assert check_tool(scenario) == []
+
+
+@proves("git.tools")
+def test_a_branch_that_was_not_yet_put_back_is_seen_as_that(repo: Repo) -> None:
+    """An undo that was killed before it moved anything has not happened, though where it goes is in the branch's history."""
+    call, result = done(repo.tools["git.commit"], COMMIT)
+    back = repo.tools["git.commit"].undo(call, result)
+    assert back is not None
+    undoing = tool_calls.begun(repo.tools[back.tool], {**back.args}, "r/u")
+    found = asyncio.run(repo.tools[back.tool].probe(undoing))
+    assert (found.happened, found.again) == (Happened.NO, True)
+    asyncio.run(repo.tools[back.tool].run(undoing))
+    assert asyncio.run(repo.tools[back.tool].probe(undoing)).happened is Happened.YES
+    repo.git("commit", "--quiet", "--allow-empty", "-m", "theirs")
+    assert asyncio.run(repo.tools[back.tool].probe(undoing)).happened is Happened.UNKNOWN
 
 
 def test_what_was_staged_comes_back(repo: Repo) -> None:

@@ -116,10 +116,12 @@ class MovesRef(BaseTool):
             return Probed(happened=Happened.UNKNOWN, detail="nothing was kept that it could be compared with")
         repo, move = self.repo(call.args), Move.from_json(call.captured)
         now = repo.ref(move.ref)
-        if now == move.new or (move.new and now and repo.holds(move.new, now)):
-            return Probed(happened=Happened.YES, result=_result(repo, move))
         if now == move.old:
             return Probed(happened=Happened.NO, again=True)
+        # Others may have gone on from where it was put; a ref that moves back is in its own old history anyway.
+        onward = bool(move.new and now) and not (move.old and repo.holds(move.new, move.old)) and repo.holds(move.new, now)
+        if now == move.new or onward:
+            return Probed(happened=Happened.YES, result=_result(repo, move))
         told: JsonValue = {"ref": move.ref, "commit": move.new}
         return Probed(happened=Happened.UNKNOWN, result=told, detail=f"{move.ref} is at {now or 'nothing'} by now")
 
