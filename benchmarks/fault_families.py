@@ -228,6 +228,7 @@ _COMMITS = _plan(
     _git("two", "commit", 'message = "tok-two", paths = ["two"]', "one"),
     _git("tree", "worktree", 'path = "aside", branch = "tok-aside"', "two"),
     _git("push", "push", 'branch = "main"', "two"),
+    'id = "pull"\ntool = "git.pull_request"\nargs = { service = "forge", title = "tok-pull", head = "tok-side", base = "main" }',
 )
 _COMMIT_MARKS = (
     Mark(step="one", file="commits", text="tok-one"),
@@ -235,6 +236,7 @@ _COMMIT_MARKS = (
     Mark(step="side", file="branches", text="tok-side"),
     Mark(step="tree", file="branches", text="tok-aside"),
     Mark(step="push", file="pushed", text="tok-two"),
+    Mark(step="pull", file="pulls", text="tok-pull"),
 )
 
 FAMILIES = (
@@ -268,7 +270,7 @@ FAMILIES = (
         name="git",
         plan=_COMMITS,
         marks=_COMMIT_MARKS,
-        points=(*_GATE, *_CHANGE, "git.moved", "git.pushed"),
+        points=(*_GATE, *_CHANGE, "git.moved", "git.pushed", "pull.opened"),
         level="approver",
         world=Commits,
     ),
@@ -276,7 +278,7 @@ FAMILIES = (
         name="undo git",
         plan=_COMMITS,
         marks=(),
-        points=(*_GATE[:3], "undone", "git.moved", "git.pushed"),
+        points=(*_GATE[:3], "undone", "git.moved", "git.pushed", "pull.closed"),
         level="approver",
         undo=True,
         world=Commits,

@@ -15,6 +15,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
+from forge_world import PULLS, Forge, forge
 from http_world import Server, serving
 from kinto_world import MANAGED, Kinto, kinto
 from mail_world import PASSWORD, USER, Imap, Smtp, imap, smtp
@@ -205,7 +206,12 @@ class Letters(World):
 class Commits(World):
     """A repository inside the folder, and a bare one that it is pushed to."""
 
+    def __init__(self, trial: Path) -> None:
+        super().__init__(trial)
+        self.forge = _forge()
+
     def furnish(self) -> str:
+        self.forge.pulls.clear()
         repo = self.root / "repo"
         repo.mkdir()
         for args in (
@@ -220,18 +226,27 @@ class Commits(World):
             self._git(*args)
         for name in ("one", "two"):
             (repo / name).write_text(f"tok-{name}\n", encoding="utf-8")
-        return ""
+        return f'[http.forge]\nbase = "{self.forge.base}"\nprivate = true\npulls = "{PULLS}"\n'
 
     def picture(self) -> Picture:
         """What is committed where; commits have times of their own."""
         here = {name: self._git("log", "--format=%s", "--name-only", name) for name in self._git("branch", "--format=%(refname)").split()}
         there = self._git("--git-dir", "../remote.git", "log", "--all", "--format=%s")
         aside = sorted(path.name for path in (self.root / "aside").rglob("*"))
-        return {"here": here, "there": there, "status": self._git("status", "--porcelain"), "aside": aside}
+        pulls = [(one["title"], one["state"]) for one in self.forge.pulls]
+        return {
+            "pulls": [one for one in pulls if one[1] == "open"],
+            "here": here,
+            "there": there,
+            "status": self._git("status", "--porcelain"),
+            "aside": aside,
+        }
 
     def count(self, file: str, text: str) -> int:
         if file == "branches":
             return self._git("branch", "--format=%(refname:short)").split().count(text)
+        if file == "pulls":
+            return [one["title"] for one in self.forge.pulls].count(text)
         bare = ("--git-dir", "../remote.git") if file == "pushed" else ()
         return self._git(*bare, "log", "--all", "--format=%s").splitlines().count(text)
 
@@ -264,6 +279,11 @@ def _kinto() -> Kinto:
 @cache
 def _orders() -> Server:
     return SERVERS.enter_context(serving())
+
+
+@cache
+def _forge() -> Forge:
+    return SERVERS.enter_context(forge())
 
 
 @cache

@@ -21,7 +21,6 @@ def proves(*claims: str) -> Callable[[T], T]:
 
 OPEN: Final[dict[str, str]] = {
     "autonomy.bound": "An anytime-valid bound on the error rate of what was done without asking. Not built yet.",
-    "crash.half_done_is_finished": "A list of file changes that was killed while it was being finished after a first kill may become a question (once in about 2,000 kills), where finishing would be right: the trace of what was not yet in place is removed before the rest is made anew.",
     "mcp.large_answers": "A very large answer of an MCP server, or one in a single endless line, is taken whole by the client's library before remit can cut it.",
     "gate.first_seen": "Targets never touched before are known as such. The fact is always false so far.",
     "provenance.approved": "Values a person approved before count as such. Only words, owned roots and untrusted content count so far.",
@@ -139,6 +138,7 @@ CLAIMS: Final[dict[str, str]] = {
     "cli.two_approve_at_once": "Each says what became of its answer; the effect is there once, and nobody sees a traceback.",
     "cli.waits_and_goes_on": "At operator level a write asks: exit 3, nothing done; `remit approve` in another process does it.",
     "cli.without_a_model_says_what_to_set": "The message names the variable, plan files and the demo.",
+    "crash.half_done_is_finished": "A list of file changes that is killed again while it is being finished is told right again and finished; nobody is asked.",
     "crash.approval_stays_spent": "The start that spent the approval died: the action is in doubt, and the old yes does not start it a second time (hazard 1).",
     "crash.doubt_says_what_is_known": "A question in doubt says how every place stands; after either answer what stands can be taken back.",
     "crash.nothing_doubled": "After any number of kills at any moment no effect stands twice.",
@@ -199,6 +199,7 @@ CLAIMS: Final[dict[str, str]] = {
     "gate.unknown_tool_is_never": "A tool nobody registered is never run, whatever the level.",
     "gate.wrong_arguments_are_refused": "Arguments that do not fit the schema never reach the tool; the refusal names what is wrong.",
     "git.contained": "Git runs in the sandbox: whatever a repository or a local remote has it run, wherever its links lead, nothing but what the call is about is reached.",
+    "git.pull_request": "A pull request is opened once, found again by its mark after a lost answer, closed when taken back; one that was merged since stays.",
     "git.tools": "Commit, branch, worktree and push keep their promises: seen before, moved only from where it was seen, undone exactly, others' moves spared, kills settled.",
     "git.true": "What is shown of a commit or a push is what is done: no replaced objects, grafts, filters, repositories inside, merges under way.",
     "http.change_is_checked": "A missing body, nothing there, a path that leads out: an error with a way out, and nothing was sent.",

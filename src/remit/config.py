@@ -12,6 +12,7 @@
     private = false                              # true for one that is not on the public internet
     preconditions = false                        # true for one that gives strong ETags and honours If-Match
     managed = ["data.last_modified"]             # fields of its resources that it writes itself
+    pulls = "repos/ann/notes/pulls"              # for a forge: where the pull requests of a repository are
     openapi = "/home/ann/shop.yaml"              # its description: each operation becomes a tool, http.shop.NAME
     effects = { cancelOrder = "compensable" }    # what you know of single operations
     undo.createOrder = { operation = "cancelOrder", args = { id = "${result.json.id}" } }
@@ -68,6 +69,7 @@ class Service:
     private: bool = False
     preconditions: bool = False
     managed: tuple[str, ...] = ()
+    pulls: str = ""
     openapi: Path | None = None
     effects: Mapping[str, str] = field(default_factory=dict)
     undo: Mapping[str, tuple[str, Mapping[str, Any]]] = field(default_factory=dict)
@@ -198,7 +200,7 @@ def _server(body: dict[str, Any], where: str, env: Mapping[str, str]) -> McpServ
 
 
 def _service(body: dict[str, Any], where: str, env: Mapping[str, str]) -> Service:
-    _only(body, {"base", "headers", "idempotency", "private", "preconditions", "managed", "openapi", "effects", "undo"}, where)
+    _only(body, {"base", "headers", "idempotency", "private", "preconditions", "managed", "openapi", "effects", "undo", "pulls"}, where)
     openapi = _is(body.get("openapi", ""), str, f"{where}.openapi", "an absolute path")
     if openapi and not openapi.startswith(("/", "~")):
         raise BadInput(f"{where}.openapi is no absolute path", fix='write openapi = "/home/ann/shop.yaml"')
@@ -210,6 +212,7 @@ def _service(body: dict[str, Any], where: str, env: Mapping[str, str]) -> Servic
         private=_is(body.get("private", False), bool, f"{where}.private", "true or false"),
         preconditions=_is(body.get("preconditions", False), bool, f"{where}.preconditions", "true or false"),
         managed=_texts(body.get("managed", []), f"{where}.managed"),
+        pulls=_is(body.get("pulls", ""), str, f"{where}.pulls", "a path, in quotes"),
         openapi=Path(openapi).expanduser() if openapi else None,
         effects=_filled_table(body, "effects", where, env),
         undo={name: _undo(one, f"{where}.undo.{name}") for name, one in _table(body.get("undo", {}), f"{where}.undo").items()},

@@ -21,7 +21,7 @@ from remit.tools.changes.manifest import pack, unpack
 from remit.tools.changes.prepare import MANY, Preparation, sync_volumes
 from remit.tools.changes.put import dress, put, remove
 from remit.tools.changes.roots import Roots
-from remit.tools.changes.settle import Clash, Settled, Standing, beside, clean, settle, standing
+from remit.tools.changes.settle import Clash, Settled, Standing, beside, clean, hidden_still, settle, standing, unmark
 from remit.tools.changes.snapshot import glance_at, look_at, names_at
 from remit.tools.changes.stage import make, temp_name
 from remit.tools.changes.swap import SAVED, Swap
@@ -48,12 +48,16 @@ def apply(changes: Sequence[Change], store: Store, *, tag: str, roots: Roots, ke
     """
     for change in changes:
         (roots.check_whole if NodeKind.DIR in {change.before.kind, change.after.kind} else roots.check)(change.path)
-    kept = clean(tag, changes)
+    pending = [] if fresh else hidden_still(changes, tag)
+    kept = clean(tag, changes, pending)
     work = _Work(changes, store, tag, keep_aside=keep_aside, fresh=fresh)
-    work.examine()
-    work.prepare()
-    work.place()
-    work.finish()
+    try:
+        work.examine()
+        work.prepare()
+        work.place()
+        work.finish()
+    finally:
+        unmark(changes, tag, pending)
     return Applied(tuple(sorted(work.done)), tuple(sorted([*work.clashes, *kept])))
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from enum import Enum, auto
 from typing import NamedTuple
 
 from remit.tools.changes.folder import GONE, LinkInTheWay, explained, joined, parent_of, place, rename_new
 from remit.tools.changes.roots import Roots
 from remit.tools.changes.snapshot import glance_at, look, look_at
-from remit.tools.changes.stage import discard_part, part_of, temp_name
+from remit.tools.changes.stage import discard_part, mark_part, part_of, temp_name
 from remit.tools.changes.swap import Swap, fits, glance_inode
 from remit.tools.changes.tree import Change, Node, NodeKind
 from remit.tools.changes.units import Unit, drop_members, units
@@ -48,8 +48,8 @@ class Settled(NamedTuple):
 
 def settle(changes: Sequence[Change], roots: Roots, *, tag: str) -> Settled:
     """Clean up after a dead process and say how every path stands. Raises OutsideRoots, ToolFailed when it cannot look."""
-    pending = _pending(changes, tag)
-    asides = clean(tag, changes)
+    pending = hidden_still(changes, tag)
+    asides = clean(tag, changes, pending)
     sorted_out: dict[Standing, list[bytes]] = {kind: [] for kind in Standing}
     for number, change in enumerate(changes):
         roots.check(change.path)
@@ -59,6 +59,8 @@ def settle(changes: Sequence[Change], roots: Roots, *, tag: str) -> Settled:
         sorted_out[found].append(change.path)
     untouched = (*sorted_out[Standing.UNTOUCHED], *sorted_out[Standing.PLACED])
     foreign = (*sorted_out[Standing.ALIKE], *sorted_out[Standing.FOREIGN])
+    if foreign:  # a person is asked, and nothing may be done again
+        unmark(changes, tag, pending)
     return Settled(tuple(sorted_out[Standing.DONE]), untouched, foreign, tuple(asides))
 
 
@@ -76,17 +78,22 @@ def standing(change: Change, now: Node | None = None) -> Standing:
     return Standing.UNTOUCHED if now.identity == before.identity else Standing.ALIKE
 
 
-def clean(tag: str, changes: Sequence[Change]) -> list[Clash]:
+def clean(tag: str, changes: Sequence[Change], pending: Sequence[int] = ()) -> list[Clash]:
     """Finish or take back what a dead process left under hidden names. Nothing is thrown away that is not in the store.
 
+    The first of those that are `pending` leaves a mark, so that they are known as such when this process dies too, until `unmark`.
     Returns the versions of other people that had to be kept aside.
     """
     kept: list[Clash] = []
+    for number in pending[:1]:
+        with explained("mark", changes[number].path), suppress(*GONE), _at(changes, tag, number) as swap:
+            mark_part(swap.folder, swap.temp)
     members = {unit.number: unit for unit in units(changes, range(len(changes)))}
     for number, change in enumerate(changes):
         with explained("clean up at", change.path), suppress(*GONE), place(change.path) as spot:
             swap = Swap(spot.folder, spot.name, temp_name(tag, number))
-            discard_part(swap.folder, swap.temp)
+            if number not in pending[:1]:
+                discard_part(swap.folder, swap.temp)
             if not glance_at(swap.folder, swap.temp):
                 continue
             if not fits(look_at(swap.folder, swap.name, None), change.after):
@@ -95,6 +102,13 @@ def clean(tag: str, changes: Sequence[Change]) -> list[Clash]:
             if aside is not None:
                 kept.append(Clash(change.path, "somebody's version was found after a crash", beside(change.path, aside)))
     return kept
+
+
+def unmark(changes: Sequence[Change], tag: str, pending: Sequence[int]) -> None:
+    """Take away the mark that `clean` left: all is in place, or nothing more will be done."""
+    for number in pending[:1]:
+        with suppress(OSError, LinkInTheWay), _at(changes, tag, number) as swap:
+            discard_part(swap.folder, swap.temp)
 
 
 def beside(path: bytes, name: bytes) -> bytes:
@@ -114,13 +128,18 @@ def _clean(swap: Swap, tag: str, change: Change) -> bytes | None:
     return swap.clear(tag, *known)
 
 
-def _pending(changes: Sequence[Change], tag: str) -> set[int]:
-    """The changes that were surely not yet in place: what is made but still hidden, and all later in the order."""
+def hidden_still(changes: Sequence[Change], tag: str) -> list[int]:
+    """The changes that were surely not yet in place, in their order: what is made but still hidden, or marked, and all later ones."""
     order = units(changes, range(len(changes)))
     for at, unit in enumerate(order):
-        change = changes[unit.number]
-        with suppress(OSError, LinkInTheWay), place(change.path) as (folder, _):
-            temp = temp_name(tag, unit.number)
-            if glance_at(folder, part_of(temp)) or fits(look_at(folder, temp, None), change.after):
-                return {number for later in order[at:] for number in (later.number, *later.members)}
-    return set()
+        with suppress(OSError, LinkInTheWay), _at(changes, tag, unit.number) as swap:
+            made = fits(look_at(swap.folder, swap.temp, None), changes[unit.number].after)
+            if made or glance_at(swap.folder, part_of(swap.temp)):
+                return [number for later in order[at:] for number in (later.number, *later.members)]
+    return []
+
+
+@contextmanager
+def _at(changes: Sequence[Change], tag: str, number: int) -> Iterator[Swap]:
+    with place(changes[number].path) as (folder, name):
+        yield Swap(folder, name, temp_name(tag, number))

@@ -66,6 +66,12 @@ def discard_part(folder: int, temp: bytes) -> None:
     discard(folder, part_of(temp))
 
 
+def mark_part(folder: int, temp: bytes) -> None:
+    """Leave a sign that this was not yet in place, for whoever looks after another crash."""
+    with suppress(FileExistsError):
+        os.close(os.open(part_of(temp), _NEW, 0o600, dir_fd=folder))
+
+
 def is_empty(folder: int, name: bytes) -> bool:
     """Whether the folder `name` has nothing in it."""
     return not names_at(folder, name)

@@ -1,0 +1,128 @@
+"""A forge on loopback with what pull requests need of the API of GitHub and Gitea: numbers, one open per pair of branches, closing."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+PULLS = "/repos/ann/notes/pulls"
+
+
+@dataclass
+class Forge:
+    """What stands behind the port, oldest first."""
+
+    port: int = 0
+    pulls: list[dict[str, Any]] = field(default_factory=list)
+    trouble: list[str] = field(default_factory=list)
+    """How the next changes end: `close` and `500` after acting, `rubbish` instead of an answer, `refuse` before; used up one by one."""
+
+    @property
+    def base(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def opened(self, wanted: dict[str, Any]) -> dict[str, Any] | None:
+        """A new one; None where one is open for the same branches."""
+        head, base = wanted["head"].rpartition(":")[2], wanted["base"]
+        if any((one["head"]["ref"], one["base"]["ref"], one["state"]) == (head, base, "open") for one in self.pulls):
+            return None
+        made = {"number": len(self.pulls) + 1, "title": wanted["title"], "body": wanted["body"].replace("\n", "\r\n"), "state": "open"}
+        made |= {"head": {"ref": head}, "base": {"ref": base}, "merged_at": None}
+        self.pulls.append(made | {"html_url": f"{self.base}/ann/notes/pulls/{made['number']}"})
+        return self.pulls[-1]
+
+
+class _Http(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, state: Forge) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.state = state
+        state.port = self.server_address[1]
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: _Http
+
+    def do_GET(self) -> None:
+        parts = urlsplit(self.path)
+        if parts.path == PULLS:
+            asked = {name: values[0] for name, values in parse_qs(parts.query).items()}
+            size, page = int(asked["per_page"]), int(asked["page"])
+            listed = [one for one in reversed(self.server.state.pulls) if asked["state"] in {"all", one.get("state")}]
+            self._answer(200, listed[size * (page - 1) : size * page])
+        else:
+            self._with_one(lambda one: self._answer(200, one))
+
+    def do_POST(self) -> None:
+        wanted = self._body()
+        state = self.server.state
+        if state.trouble[:1] == ["refuse"]:
+            state.trouble.pop(0)
+            self._answer(422, {"message": "no such branch"})
+        elif (made := state.opened(wanted)) is None:
+            self._answer(422, {"message": "A pull request already exists"})
+        else:
+            self._ended(201, made)
+
+    def do_PATCH(self) -> None:
+        change = self._body()
+
+        def changed(one: dict[str, Any]) -> None:
+            one.update(change)
+            self._ended(200, one)
+
+        self._with_one(changed)
+
+    def _with_one(self, then: Any) -> None:
+        number = urlsplit(self.path).path.rpartition("/")[2]
+        found = next((one for one in self.server.state.pulls if str(one["number"]) == number), None)
+        if found is None:
+            self._answer(404, {"message": "not found"})
+        else:
+            then(found)
+
+    def _body(self) -> Any:
+        return json.loads(self.rfile.read(int(self.headers.get("content-length") or 0)))
+
+    def _ended(self, status: int, told: object) -> None:
+        trouble = self.server.state.trouble.pop(0) if self.server.state.trouble else ""
+        if trouble == "close":
+            self.close_connection = True
+        elif trouble:
+            self._answer(500 if trouble == "500" else status, trouble)
+        else:
+            self._answer(status, told)
+
+    def _answer(self, status: int, told: object) -> None:
+        data = json.dumps(told).encode()
+        self.send_response(status)
+        self.send_header("content-length", str(len(data)))
+        self.send_header("content-type", "application/json")
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the library's name
+        """Silent."""
+
+
+@contextmanager
+def forge() -> Iterator[Forge]:
+    """A forge of its own, ended with the block."""
+    state = Forge()
+    server = _Http(state)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield state
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
