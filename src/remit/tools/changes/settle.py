@@ -46,8 +46,11 @@ class Settled(NamedTuple):
     asides: tuple[Clash, ...]
 
 
-def settle(changes: Sequence[Change], roots: Roots, *, tag: str) -> Settled:
-    """Clean up after a dead process and say how every path stands. Raises OutsideRoots, ToolFailed when it cannot look."""
+def settle(changes: Sequence[Change], roots: Roots, *, tag: str, final: bool = False) -> Settled:
+    """Clean up after a dead process and say how every path stands. Raises OutsideRoots, ToolFailed when it cannot look.
+
+    With `final` the list is never applied again, so nothing is left beside the files that would help with that.
+    """
     pending = hidden_still(changes, tag)
     asides = clean(tag, changes, pending)
     sorted_out: dict[Standing, list[bytes]] = {kind: [] for kind in Standing}
@@ -59,7 +62,7 @@ def settle(changes: Sequence[Change], roots: Roots, *, tag: str) -> Settled:
         sorted_out[found].append(change.path)
     untouched = (*sorted_out[Standing.UNTOUCHED], *sorted_out[Standing.PLACED])
     foreign = (*sorted_out[Standing.ALIKE], *sorted_out[Standing.FOREIGN])
-    if foreign:  # a person is asked, and nothing may be done again
+    if foreign or final:  # a person is asked, and nothing may be done again
         unmark(changes, tag, pending)
     return Settled(tuple(sorted_out[Standing.DONE]), untouched, foreign, tuple(asides))
 

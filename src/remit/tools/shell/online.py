@@ -93,7 +93,7 @@ class ShellOnline(InWorkspace, BaseTool):
             changes: Sequence[Change] = unpack(parse(noted.read_text(encoding="utf-8")), self._bench.store)
         except FileNotFoundError:
             return "No file was changed."
-        found = settle(changes, self.roots, tag=tag_of(call))
+        found = settle(changes, self.roots, tag=tag_of(call), final=True)
         noted.unlink(missing_ok=True)
         return f"Files changed: {_some(found.done)}. Not changed: {_some((*found.untouched, *found.foreign))}."
 
