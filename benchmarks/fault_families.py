@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fault_worlds import Commits, Events, Letters, PostgresRows, Rows, Web, World
+from fault_worlds import Commits, Events, Forms, Letters, PostgresRows, Rows, Web, World
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +116,11 @@ def _mail(step: str, verb: str) -> str:
     return f'id = "{step}"\ntool = "mail.{verb}"\nargs = {{ {args} }}'
 
 
+def _order_form(step: str) -> str:
+    args = f'url = "SITE/order", steps = [{{ fill = "Name", with = "tok-{step}" }}], click = "Order"'
+    return f'id = "{step}"\ntool = "browser.submit"\nargs = {{ {args} }}\nretries = 4'
+
+
 _BEGIN = 'id = "begin"\ntool = "files.write"\nargs = { path = "log.txt", text = "tok-begin\\nEND\\n" }'
 _FILES = _plan(
     _BEGIN,
@@ -222,6 +227,11 @@ _LETTER_MARKS = (
     *(Mark(step=n, file="sent", text=f"tok-{n}", later=True) for n in ("one", "two", "three")),
     Mark(step="draft", file="drafts", text="tok-draft"),
 )
+_FORMS = _plan(
+    'id = "get"\ntool = "browser.download"\nargs = { url = "SITE/file.bin", path = "got.bin" }',
+    *(_order_form(n) for n in ("one", "two")),
+)
+_FORM_MARKS = tuple(Mark(step=n, file="orders", text=f"tok-{n}") for n in ("one", "two"))
 _COMMITS = _plan(
     _git("one", "commit", 'message = "tok-one", paths = ["one"]'),
     _git("side", "branch", 'name = "tok-side"', "one"),
@@ -265,6 +275,15 @@ FAMILIES = (
         level="approver",
         blind=("mail.release",),
         world=Letters,
+    ),
+    Family(
+        name="browser",
+        plan=_FORMS,
+        marks=_FORM_MARKS,
+        points=(*_GATE, *_CHANGE, "browser.left", "browser.sent"),
+        level="approver",
+        blind=("browser.submit",),
+        world=Forms,
     ),
     Family(
         name="git",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -15,6 +16,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
+from browser_world import Shop as Site
+from browser_world import shop as site
 from forge_world import PULLS, Forge, forge
 from http_world import Server, serving
 from kinto_world import MANAGED, Kinto, kinto
@@ -37,6 +40,10 @@ class World:
     def furnish(self) -> str:
         """Bring everything to where a run finds it; what remit.toml says."""
         return ""
+
+    def plan(self, text: str) -> str:
+        """The family's plan as it is run here."""
+        return text
 
     def picture(self) -> Picture:
         """Every path with its kind, mode and content."""
@@ -203,6 +210,36 @@ class Letters(World):
         return Counter(line.removeprefix(b"Subject: ").decode() for line in lines)
 
 
+class Forms(World):
+    """A site with a form, in a real Chromium."""
+
+    def __init__(self, trial: Path) -> None:
+        super().__init__(trial)
+        self.site = _site()
+
+    def furnish(self) -> str:
+        self.site.orders.clear()
+        return f'[browser.site]\nbase = "{self.site.base}"\nprivate = true\n'
+
+    def plan(self, text: str) -> str:
+        return text.replace("SITE", self.site.base)
+
+    def picture(self) -> Picture:
+        return {**super().picture(), "orders": Counter(order["name"] for order in self.site.orders)}
+
+    def count(self, file: str, text: str) -> int:
+        return [order["name"] for order in self.site.orders].count(text) if file == "orders" else super().count(file, text)
+
+    def happened(self, action: str, question: Mapping[str, Any]) -> bool:
+        step = action.rpartition("/")[2].partition(".")[0]
+        return self.count("orders", f"tok-{step}") > 0
+
+    def doubtful(self, unsettled: Iterable[str]) -> set[str]:
+        """Of which a mark says that they may have gone."""
+        sent = self.trial / "home" / "browser" / "sent"
+        return {action for action in unsettled if (sent / hashlib.sha256(action.encode()).hexdigest()[:32]).exists()}
+
+
 class Commits(World):
     """A repository inside the folder, and a bare one that it is pushed to."""
 
@@ -284,6 +321,11 @@ def _orders() -> Server:
 @cache
 def _forge() -> Forge:
     return SERVERS.enter_context(forge())
+
+
+@cache
+def _site() -> Site:
+    return SERVERS.enter_context(site())
 
 
 @cache

@@ -71,7 +71,7 @@ class Trial:
         config = self.folder / "config" / "remit"
         config.mkdir(parents=True)
         (config / "remit.toml").write_text(self.world.furnish(), encoding="utf-8")
-        (self.folder / "plan.toml").write_text(self.family.plan, encoding="utf-8")
+        (self.folder / "plan.toml").write_text(self.world.plan(self.family.plan), encoding="utf-8")
 
     @property
     def home(self) -> Path:

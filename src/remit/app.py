@@ -138,6 +138,8 @@ class App:
             found += self._calendars()
         if self.config.mail:
             found += self._mail(roots)
+        if self.config.sites:
+            found += self._browser(roots)
         if self.config.servers:
             found += self.mcp[0]
         if self.config.tools:
@@ -159,6 +161,11 @@ class App:
         except ImportError as error:
             raise Unavailable(f"a library for mail is missing: {error.name}", fix="pip install 'remit[mail]'") from None
         return mail_tools(self.config.mail, roots=roots, store=self.store, clock=self.clock, outbox=self.places.state / "outbox")
+
+    def _browser(self, roots: Roots) -> list[Tool]:
+        from remit.tools.browser.tools import browser_tools
+
+        return browser_tools(self.config.sites, roots=roots, store=self.store, folder=self.places.state / "browser")
 
     @cached_property
     def mcp(self) -> tuple[list[Tool], list[str]]:

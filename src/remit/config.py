@@ -41,6 +41,11 @@
     trusted = false                              # true for one whose word about its tools you take
     effects = { look = "pure" }                  # what you know of single tools
 
+    [browser.shop]                               # lets agents use a browser; what you know of a site
+    base = "https://shop.example/"
+    private = false                              # true for one that is not on the public internet
+    submits = { "/search" = "pure" }             # what sending from pages leaves, by how their paths begin
+
 `${NAME}` stands for a variable of the environment, so that the file holds no password.
 """
 
@@ -115,6 +120,15 @@ class McpServer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """One `[browser.NAME]`."""
+
+    base: str
+    private: bool = False
+    submits: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """Everything that `remit.toml` may say."""
 
@@ -124,6 +138,7 @@ class Config:
     calendars: Mapping[str, Calendar] = field(default_factory=dict)
     mail: Mapping[str, Mail] = field(default_factory=dict)
     servers: Mapping[str, McpServer] = field(default_factory=dict)
+    sites: Mapping[str, Site] = field(default_factory=dict)
     tools: tuple[Path, ...] = ()
     """Python files of the person's own tools."""
 
@@ -138,7 +153,7 @@ def load(path: Path, env: Mapping[str, str]) -> Config:
         return Config()
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise BadInput(f"{path} cannot be read: {error}", fix="mend or remove it") from None
-    _only(top, {"calendar", "http", "mail", "mcp", "sql", "tools"}, str(path))
+    _only(top, {"browser", "calendar", "http", "mail", "mcp", "sql", "tools"}, str(path))
     tools = top.get("tools", [])
     if not isinstance(tools, list) or not all(isinstance(one, str) and one.startswith(("/", "~")) for one in tools):
         raise BadInput(f"{path}: tools is no list of absolute paths", fix='write tools = ["/home/ann/my_tools.py"]')
@@ -148,6 +163,7 @@ def load(path: Path, env: Mapping[str, str]) -> Config:
         calendars={name: _calendar(body, where, env) for name, body, where in _tables(top, "calendar", path)},
         mail={name: _mail(body, where, env) for name, body, where in _tables(top, "mail", path)},
         servers={name: _server(body, where, env) for name, body, where in _tables(top, "mcp", path)},
+        sites={name: _site(body, where, env) for name, body, where in _tables(top, "browser", path)},
         tools=tuple(Path(one).expanduser() for one in tools),
     )
 
@@ -197,6 +213,12 @@ def _server(body: dict[str, Any], where: str, env: Mapping[str, str]) -> McpServ
     url = _filled(body["url"], f"{where}.url", env) if "url" in body else ""
     trusted = _is(body.get("trusted", False), bool, f"{where}.trusted", "true or false")
     return McpServer(command=command, url=url, trusted=trusted, **filled)
+
+
+def _site(body: dict[str, Any], where: str, env: Mapping[str, str]) -> Site:
+    _only(body, {"base", "private", "submits"}, where)
+    private = _is(body.get("private", False), bool, f"{where}.private", "true or false")
+    return Site(base=_filled(body.get("base"), f"{where}.base", env), private=private, submits=_filled_table(body, "submits", where, env))
 
 
 def _service(body: dict[str, Any], where: str, env: Mapping[str, str]) -> Service:

@@ -53,6 +53,8 @@ class Answer:
     body: bytes
     cut: bool
     url: str
+    cookies: tuple[str, ...] = ()
+    """What it wants to be remembered, one by one."""
 
 
 async def ask(wanted: Wanted) -> Answer:
@@ -98,7 +100,8 @@ async def _once(wanted: Wanted) -> Answer:
             f"{wanted.place.origin} was asked, and did not answer whole: {_said(error)}", fix="look whether it acted"
         ) from error
     found = {name.lower(): value for name, value in response.headers.items()}
-    return Answer(status=response.status_code, headers=found, body=body, cut=cut, url=wanted.place.url)
+    cookies = tuple(response.headers.get_list("set-cookie"))
+    return Answer(status=response.status_code, headers=found, body=body, cut=cut, url=wanted.place.url, cookies=cookies)
 
 
 @cache
