@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fault_worlds import Commits, Events, Forms, Letters, PostgresRows, Rows, Web, World
+from fault_worlds import Commits, Events, Forms, Letters, PostgresRows, Rows, Together, Web, World
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,6 +192,13 @@ _ROW_MARKS = (
     Mark(step="more", file="rows", text="tok-more"),
     Mark(step="log", file="log.txt", text="tok-log"),
 )
+_TOGETHER = _ROWS + "".join(
+    f"[[step]]\n{one}\n"
+    for one in (
+        'id = "loose"\ntool = "sql.run"\nargs = { database = "shop", sql = "INSERT INTO nokey VALUES (771)" }',
+        'id = "looser"\ntool = "sql.run"\nargs = { database = "shop", sql = "INSERT INTO nokey VALUES (772)" }\nneeds = ["loose"]',
+    )
+)
 _WEB = _plan(
     _order("one"),
     _seat("put", "PUT", "b7", "tok-put"),
@@ -265,6 +272,17 @@ FAMILIES = (
     ),
     Family(name="sql", plan=_ROWS, marks=_ROW_MARKS, points=(*_GATE, "sql.written", "sql.committed"), world=Rows),
     Family(name="postgres", plan=_ROWS, marks=_ROW_MARKS, points=(*_GATE, "sql.written", "sql.committed"), world=PostgresRows),
+    Family(
+        name="together",
+        plan=_TOGETHER,
+        marks=(
+            *_ROW_MARKS,
+            Mark(step="loose", file="rows", text="nokey(771)"),
+            Mark(step="looser", file="rows", text="nokey(772)"),
+        ),
+        points=(*_GATE, "sql.written", "sql.committed"),
+        world=Together,
+    ),
     Family(name="http", plan=_WEB, marks=_WEB_MARKS, points=(*_GATE, "http.answered"), level="approver", world=Web),
     Family(name="calendar", plan=_EVENTS, marks=_EVENT_MARKS, points=(*_GATE, "http.answered"), level="approver", world=Events),
     Family(

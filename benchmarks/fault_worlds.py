@@ -107,6 +107,16 @@ class PostgresRows(Rows):
         return super().furnish()
 
 
+class Together(PostgresRows):
+    """The journal is in the same database."""
+
+    def furnish(self) -> str:
+        config = super().furnish()
+        self.shop.script("DROP SCHEMA IF EXISTS remit CASCADE")
+        (self.trial / "journal.url").write_text(self.shop.url, encoding="utf-8")
+        return f'journal = "{self.shop.url}"\n{config}'
+
+
 class Web(World):
     """A service with ETags, and one that knows requests by a key."""
 

@@ -325,6 +325,7 @@ CLAIMS: Final[dict[str, str]] = {
     "sql.reads_only": "Only what is shown to be a query runs as one, and in a transaction that cannot write.",
     "sql.refuses_what_it_cannot_undo": "What cannot be undone exactly is refused with a way out.",
     "sql.silent_server": "A database server that goes silent inside a statement is hung up on, and nothing was changed.",
+    "sql.together": "Where the journal is in the database that is written to, a write and its record are committed together: never in doubt, never twice.",
     "sql.undo_of_a_thousand": "A thousand random writes are taken back to the same dump.",
     "start.commands_are_light": "Answering, listing and reading the journal load neither the agent's libraries nor the policy engine.",
     "start.import_is_bare": "`import remit` loads the standard library at most.",

@@ -14,15 +14,25 @@ from pathlib import Path
 from remit.domain.entry import Draft, Kind
 from remit.domain.values import RunId
 from remit.errors import AlreadyRecorded, RunBusy
-from remit.journal.sqlite import SqliteJournal, open_journal
+from remit.journal.journal import StoredJournal
+from remit.journal.sqlite import open_journal
 from remit.journal.store import DirStore
+
+
+def opened(place: str) -> StoredJournal:
+    """The journal in a file or, for a URL, in a database."""
+    if "://" not in place:
+        return open_journal(Path(place))
+    from remit.journal.postgres import open_postgres  # a large import, which would be met by the signals of `interrupt`
+
+    return open_postgres(place)
 
 
 def note(run: str, action: str, part: str = "") -> Draft:
     return Draft(run=RunId(run), kind=Kind.NOTE, at=1_700_000_000_000, action=action, part=part, body={"by": os.getpid()})
 
 
-def write(journal: SqliteJournal, run: str, who: str, count: str) -> None:
+def write(journal: StoredJournal, run: str, who: str, count: str) -> None:
     """`count` lines (0 is for ever), durable and lazy in turn; prints `ACTION` after each future is done."""
     number = 0
     while number < int(count) or count == "0":
@@ -31,7 +41,7 @@ def write(journal: SqliteJournal, run: str, who: str, count: str) -> None:
         number += 1
 
 
-def race(journal: SqliteJournal, run: str, count: str) -> None:
+def race(journal: StoredJournal, run: str, count: str) -> None:
     """Try to be the one who records each of `count` lines; prints the numbers won."""
     print("ready", flush=True)
     sys.stdin.readline()
@@ -43,13 +53,13 @@ def race(journal: SqliteJournal, run: str, count: str) -> None:
         print(number, flush=True)
 
 
-def hold(journal: SqliteJournal, run: str) -> None:
+def hold(journal: StoredJournal, run: str) -> None:
     with journal.hold(RunId(run)):
         print("held", flush=True)
         sys.stdin.readline()
 
 
-def count(journal: SqliteJournal, run: str, counter: str, times: str) -> None:
+def count(journal: StoredJournal, run: str, counter: str, times: str) -> None:
     """Add to a number in a file as only the holder of the run may; loses counts when two hold it at once."""
     left, file = int(times), Path(counter)
     while left:
@@ -58,14 +68,14 @@ def count(journal: SqliteJournal, run: str, counter: str, times: str) -> None:
             left -= 1
 
 
-def leave(journal: SqliteJournal, run: str, count: str) -> None:
+def leave(journal: StoredJournal, run: str, count: str) -> None:
     """End the interpreter while accepted lines are still on their way."""
     for number in range(int(count)):
         journal.append([note(run, f"a{number}")], durable=False)
     print("left", flush=True)
 
 
-def interrupt(journal: SqliteJournal, run: str, count: str) -> None:
+def interrupt(journal: StoredJournal, run: str, count: str) -> None:
     """Append while Ctrl-C comes at random moments of it; prints how often it came. Waiting is not interrupted, appending is."""
     importlib.import_module("concurrent.futures")  # else every signal would meet the journal's own late import of it
     signal.signal(signal.SIGALRM, signal.default_int_handler)
@@ -117,7 +127,7 @@ def main(what: str, path: str, *arguments: str) -> None:
     elif what == "put":
         put(path, *arguments)
     else:
-        WORK[what](open_journal(Path(path)), *arguments)
+        WORK[what](opened(path), *arguments)
 
 
 if __name__ == "__main__":

@@ -2,29 +2,66 @@
 
 from __future__ import annotations
 
+import atexit
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
+from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
+import psycopg
 import pytest
 
 from remit.domain.entry import Draft, Kind
 from remit.domain.values import JsonValue, RunId
+from remit.journal.postgres import open_postgres
 from remit.journal.sqlite import open_journal
 from remit.ports import Journal
 from remit.testing import MemoryJournal
+from sql_world import server
 
 CHILD = Path(__file__).with_name("journal_child.py")
 RUN = RunId("run1")
 AT = 1_700_000_000_000
 MAKERS: dict[str, Callable[[Path], Journal]] = {
     "sqlite": lambda folder: open_journal(folder / "journal.db"),
+    "postgres": lambda _: open_postgres(new_database()),
     "memory": lambda _: MemoryJournal(),
 }
 """Every implementation of the port; the contract suite runs over all of them."""
+
+
+@cache
+def _server() -> str:
+    """One PostgreSQL for this process, ended with it."""
+    folder = TemporaryDirectory(prefix="remit-pg-")
+    running = server(Path(folder.name) / "data")
+    uri = running.__enter__()
+    atexit.register(folder.cleanup)
+    atexit.register(running.__exit__, None, None, None)
+    return uri
+
+
+_NUMBERS = count()
+
+
+def new_database() -> str:
+    """The URL of an empty database."""
+    uri, name = _server(), f"j{next(_NUMBERS)}"
+    with psycopg.connect(uri, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} STRATEGY wal_log")
+    host = uri.partition("host=")[2]
+    return f"postgresql+psycopg://postgres@/{name}?host={host}"
+
+
+def connected(url: str) -> psycopg.Connection[Any]:
+    """Somebody with an SQL shell."""
+    return psycopg.connect(url.replace("+psycopg", ""), autocommit=True)
 
 
 def draft(kind: Kind = Kind.NOTE, action: str = "", *, run: str = RUN, part: str = "", at: int = AT, **body: JsonValue) -> Draft:

@@ -85,7 +85,16 @@ class App:
             raise JournalTrouble(
                 f"{self.places.state} cannot be made: {error.strerror}", fix="set REMIT_HOME to a folder you may write"
             ) from None
+        if (_config() / "remit.toml").exists() and self.config.journal:
+            return self._in_database(self.config.journal)
         return open_journal(self.places.state / "journal.db")
+
+    def _in_database(self, url: str) -> Journal:
+        try:
+            from remit.journal.postgres import open_postgres
+        except ImportError as error:
+            raise Unavailable(f"a library for databases is missing: {error.name}", fix="pip install 'remit[sql]'") from None
+        return open_postgres(url)
 
     @cached_property
     def store(self) -> Store:
@@ -130,7 +139,7 @@ class App:
         if self.config.databases:
             from remit.tools.sql.tools import sql_tools
 
-            found += sql_tools(self.config.databases, self.store)
+            found += sql_tools(self.config.databases, self.store, journal=self.config.journal)
         from remit.tools.http.tools import http_tools
 
         found += http_tools(self.config.services, self.store)

@@ -139,6 +139,8 @@ class Config:
     mail: Mapping[str, Mail] = field(default_factory=dict)
     servers: Mapping[str, McpServer] = field(default_factory=dict)
     sites: Mapping[str, Site] = field(default_factory=dict)
+    journal: str = ""
+    """The URL of the PostgreSQL database that the journal is in; without one it is a file among remit's own state."""
     tools: tuple[Path, ...] = ()
     """Python files of the person's own tools."""
 
@@ -153,7 +155,7 @@ def load(path: Path, env: Mapping[str, str]) -> Config:
         return Config()
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise BadInput(f"{path} cannot be read: {error}", fix="mend or remove it") from None
-    _only(top, {"browser", "calendar", "http", "mail", "mcp", "sql", "tools"}, str(path))
+    _only(top, {"browser", "calendar", "http", "journal", "mail", "mcp", "sql", "tools"}, str(path))
     tools = top.get("tools", [])
     if not isinstance(tools, list) or not all(isinstance(one, str) and one.startswith(("/", "~")) for one in tools):
         raise BadInput(f"{path}: tools is no list of absolute paths", fix='write tools = ["/home/ann/my_tools.py"]')
@@ -164,6 +166,7 @@ def load(path: Path, env: Mapping[str, str]) -> Config:
         mail={name: _mail(body, where, env) for name, body, where in _tables(top, "mail", path)},
         servers={name: _server(body, where, env) for name, body, where in _tables(top, "mcp", path)},
         sites={name: _site(body, where, env) for name, body, where in _tables(top, "browser", path)},
+        journal=_filled(top["journal"], "journal", env) if "journal" in top else "",
         tools=tuple(Path(one).expanduser() for one in tools),
     )
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, BinaryIO, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, TypeAlias, runtime_checkable
 
 from remit.domain.action import Effect
 from remit.domain.entry import Done, Draft, Entry, Kind
@@ -100,6 +100,15 @@ class Journal(Protocol):
     def close(self) -> None: ...
 
 
+@runtime_checkable
+class Joins(Protocol):
+    """A journal in a database: lines can be committed together with what a tool writes there."""
+
+    def join(self, connection: Any, drafts: Sequence[Draft]) -> None:
+        """Write lines through a connection of that database, in its transaction, which is committed at once. Raises AlreadyRecorded."""
+        ...
+
+
 class Store(Protocol):
     """Content-addressed bytes: pre-images and previews. What is put is durable after `sync`."""
 
@@ -158,6 +167,9 @@ class Call:
     """What `capture` returned; None before it."""
     again: bool = False
     """A run of this very call ended without anybody knowing how: what stands there as wanted may be its doing."""
+    seal: Callable[[Any, JsonValue], None] | None = None
+    """For a tool that writes to the database in which the journal lives: called with its connection and the result as the last thing
+    before its commit, it writes the outcome in the same transaction. A second run of the call then fails with AlreadyRecorded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

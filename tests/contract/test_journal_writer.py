@@ -13,6 +13,8 @@ from journal_world import AT, RUN, draft
 from remit.domain.entry import Kind
 from remit.errors import AlreadyRecorded, JournalTrouble
 from remit.gate.execution import written
+from remit.journal.connection import SqliteEngine
+from remit.journal.reading import FileReader
 from remit.journal.sqlite import SqliteJournal, open_journal
 
 PATIENCE = 20.0
@@ -130,7 +132,9 @@ def test_only_a_durable_call_waits_for_the_disk(tmp_path: Path) -> None:
     for number in range(40):
         durable = number % 3 == 0
         journal.append([draft(Kind.NOTE, f"a{number}")], durable=durable).result()
-        assert journal._writer._connection.execute("PRAGMA synchronous").fetchone() == (2 if durable else 1,)
+        engine = journal._writer._engine
+        assert isinstance(engine, SqliteEngine)
+        assert engine._connection.execute("PRAGMA synchronous").fetchone() == (2 if durable else 1,)
     journal.close()
 
 
@@ -164,6 +168,7 @@ def test_looking_something_up_does_not_walk_its_run(tmp_path: Path) -> None:
     journal.append([draft(Kind.LEG)], durable=True).result()
     list(journal.read(RUN, limit=1))
     steps: list[int] = []
+    assert isinstance(journal._reader, FileReader)
     journal._reader._idle[0].set_progress_handler(lambda: steps.append(1), 100)
     assert [e.kind for e in journal.read(RUN, action="a7500")] == ["asked", "settled"]
     assert [e.action for e in journal.pending(Kind.ASKED)] == ["a77"]

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from remit.crashpoint import crashpoint
 from remit.domain.action import Action, Effect
 from remit.domain.entry import Done, Draft, Kind
 from remit.domain.outcome import Evidence, Outcome, Status
-from remit.domain.record import Record, outcome_body
-from remit.domain.values import JsonValue, canonical, split_id
+from remit.domain.record import Record, outcome_body, outcome_from
+from remit.domain.values import ActionId, JsonValue, canonical, split_id
 from remit.errors import ArgsInvalid, RemitError, ToolFailed, ToolUncertain
-from remit.ports import Call, Clock, Happened, Journal, Tool, Written
+from remit.ports import Call, Clock, Happened, Joins, Journal, Tool, Written
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -34,6 +35,7 @@ class Execution:
         self._journal = journal
         self._clock = clock
         self._timeout = timeout
+        self._joins = journal if isinstance(journal, Joins) else None
         self._later: set[Future[None]] = set()
         self._trouble: BaseException | None = None
 
@@ -60,9 +62,7 @@ class Execution:
             body["people"] = sorted(people)
         await self.write([*before, self._draft(action, Kind.STARTED, body)], durable=True)
         crashpoint("started")
-        outcome = await self._act(tool, call)
-        crashpoint("acted")
-        return self.finish(action, outcome)
+        return await self._done(action, tool, call)
 
     async def recover(self, action: Action, tool: Tool, record: Record, *, again: bool) -> Outcome | Doubt:
         """Settle a STARTED without FINISHED by looking at the world.
@@ -77,11 +77,28 @@ class Execution:
             case Happened.NO if probed.again and (again or probed.begun):
                 await self.write([self._draft(action, Kind.RESUMED, {}, part=f"+{record.resumed + 1}")], durable=True)
                 crashpoint("resumed")
-                return self.finish(action, await self._act(tool, replace(call, again=True)))
+                return await self._done(action, tool, replace(call, again=True))
             case Happened.NO:
                 return self.finish(action, _not_happened(probed.detail))
             case Happened.UNKNOWN:
                 return Doubt(probed.detail, probed.result)
+
+    async def _done(self, action: Action, tool: Tool, call: Call) -> Outcome | Doubt:
+        """Act, and record how it ended, unless that was committed together with the effect."""
+        seal = _Seal(self._joins, self._finished, action) if self._joins else None
+        outcome = await self._act(tool, replace(call, seal=seal.write) if seal else call)
+        crashpoint("acted")
+        if seal and seal.used:
+            recorded = self._recorded(action.id)
+            if recorded is not None:
+                return recorded
+        return self.finish(action, outcome)
+
+    def _recorded(self, action: ActionId) -> Outcome | None:
+        """How it ended, if the journal knows."""
+        run, name = split_id(action)
+        found = [entry for entry in self._journal.read(run, action=name, kinds=[Kind.FINISHED]) if not entry.part]
+        return outcome_from(json.loads(found[0].body_json)) if found else None
 
     def finish(self, action: Action, outcome: Outcome | Doubt) -> Outcome | Doubt:
         """Record how it ended, lazily: losing this line only means that the next leg looks at the world again."""
@@ -133,6 +150,8 @@ class Execution:
 
     async def _look(self, tool: Tool, call: Call, why: str) -> Outcome | Doubt:
         """The tool ended without saying whether it acted."""
+        if call.seal is not None and (recorded := self._recorded(call.action)):
+            return recorded
         try:
             probed = await tool.probe(call)
         except (RemitError, OSError) as error:
@@ -162,6 +181,20 @@ class Execution:
 
     def _draft(self, action: Action, kind: Kind, body: dict[str, JsonValue], *, part: str = "") -> Draft:
         return Draft(run=action.run, action=action.name, kind=kind, part=part, at=self._clock.now(), body=body)
+
+
+class _Seal:
+    """Writes the outcome in the transaction of the effect."""
+
+    def __init__(self, journal: Joins, finished: Callable[[Action, Outcome], Draft], action: Action) -> None:
+        self._journal = journal
+        self._finished = finished
+        self._action = action
+        self.used = False
+
+    def write(self, connection: Any, result: JsonValue) -> None:
+        self.used = True
+        self._journal.join(connection, [self._finished(self._action, Outcome(status=Status.SUCCEEDED, result=result))])
 
 
 async def written(call: Written) -> None:

@@ -5,20 +5,74 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, TypeVar
 
 from remit.errors import JournalTrouble
+from remit.journal.engine import PATIENCE
 from remit.journal.schema import migrate
+from remit.journal.transaction import Head, Transaction
 from remit.journal.trouble import is_busy, trouble, unwritable
 
-PATIENCE: Final = 10.0
-"""Seconds to wait for another process's lock before it is JournalLocked."""
 _PAUSE: Final = 0.002
 
 T = TypeVar("T")
+
+
+class SqliteEngine:
+    """The file at `path`, created or migrated. Raises JournalTrouble."""
+
+    errors: Final = sqlite3.Error
+
+    def __init__(self, path: Path, *, patience: float = PATIENCE) -> None:
+        self._path = path
+        self._connection = open_writer(path, patience=patience)
+        self._synchronous = ""
+
+    @property
+    def place(self) -> str:
+        return str(self._path)
+
+    def begin(self, *, durable: bool, patience: float) -> None:
+        synchronous = "FULL" if durable else "NORMAL"
+        if synchronous != self._synchronous:
+            self._connection.execute(f"PRAGMA synchronous = {synchronous}")
+            self._synchronous = synchronous
+        if patience:
+            retried(lambda: self._connection.execute("BEGIN IMMEDIATE"), patience=patience)
+        else:
+            self._connection.execute("BEGIN IMMEDIATE")
+
+    def transaction(self, known: Mapping[str, Head]) -> Transaction:
+        return Transaction(self._connection.execute, known)
+
+    def commit(self) -> None:
+        self._connection.execute("COMMIT")
+
+    def roll_back(self) -> None:
+        # A transaction that is gone, or cannot go, makes every later BEGIN fail, and says so to its callers.
+        with suppress(sqlite3.Error):
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+
+    def tidy(self) -> None:
+        """A checkpoint: the next one, or the next process, does what this one cannot."""
+        try:
+            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        except sqlite3.Error:
+            self.roll_back()
+
+    def is_busy(self, error: Exception) -> bool:
+        return isinstance(error, sqlite3.Error) and is_busy(error)
+
+    def trouble(self, error: Exception) -> JournalTrouble:
+        assert isinstance(error, sqlite3.Error)  # noqa: S101 - for mypy: of `errors`
+        return trouble(error, self._path)
+
+    def close(self) -> None:
+        self._connection.close()
 
 
 def connect(path: Path) -> sqlite3.Connection:

@@ -45,6 +45,11 @@ def kind_code(kind: str) -> int | str:
     return CODES.get(kind, kind)
 
 
+def kind_text(kind: str) -> int | str:
+    """The same where every kind is stored as its text."""
+    return str(kind)
+
+
 def kind_name(code: int | str) -> str:
     """The kind's text; of a code that no shipped version wrote, its digits, so that verifying names the line."""
     return KINDS[code] if isinstance(code, int) and 0 <= code < len(KINDS) else str(code)

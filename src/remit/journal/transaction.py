@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 from remit.domain.entry import GENESIS, Draft, Kind, body_text, chain
 from remit.errors import AlreadyRecorded, ArgsInvalid, JournalCorrupt, RemitError
@@ -23,12 +23,10 @@ _HEAD: Final = "SELECT number, n, hash FROM runs WHERE id = ?"
 _MOVE: Final = "UPDATE runs SET n = ?, hash = ? WHERE number = ?"
 _ONCE: Final = "SELECT seq FROM entries WHERE run = ? AND action = ? AND part = ? AND kind = ?"
 _FIRST_OPENED: Final = "SELECT seq FROM entries INDEXED BY entry_order WHERE run = ? AND kind = ? ORDER BY n LIMIT 1"
-_BEGIN_PENDING: Final = "INSERT OR IGNORE INTO pending VALUES(?, ?)"
+_BEGIN_PENDING: Final = "INSERT INTO pending VALUES(?, ?) ON CONFLICT DO NOTHING"
 _END_PENDING: Final = "DELETE FROM pending WHERE kind = ? AND seq = ?"
 
 _PROJECTED: Final = frozenset({Kind.ASKED, Kind.SETTLED, Kind.OPENED, Kind.REOPENED, Kind.CLOSED})
-_OPENED: Final = kind_code(Kind.OPENED)
-_ASKED: Final = kind_code(Kind.ASKED)
 
 
 class Line(NamedTuple):
@@ -64,14 +62,19 @@ class Head(NamedTuple):
 
 
 class Transaction:
-    """Begun and committed by its user.
+    """Begun and committed by its user. What is said here is SQLite's; another database overrides what it says otherwise.
 
     `known` are heads from earlier transactions. They may be old, as other processes write too: then the number of a new
     line is taken, the unique index on (run, n) says so, and the head is read again.
     """
 
-    def __init__(self, connection: sqlite3.Connection, known: Mapping[str, Head]) -> None:
-        self._execute = connection.execute
+    taken: type[Exception] = sqlite3.IntegrityError
+    """Raised for a line or a number that is there already."""
+    unfit: type[Exception] = sqlite3.DataError
+    code = staticmethod(kind_code)
+
+    def __init__(self, execute: Callable[..., Any], known: Mapping[str, Head]) -> None:
+        self._execute = execute
         self._known = known
         self._heads: dict[str, Head] = {}
 
@@ -84,15 +87,18 @@ class Transaction:
         """Insert all lines or none. Raises AlreadyRecorded or ArgsInvalid (the transaction can go on), or sqlite3.Error."""
         heads: dict[str, Head] = {}
         try:
+            self._mark()
             last = self._insert(self._rows(lines, heads))
-        except sqlite3.IntegrityError:
+        except self.taken:
+            self._back()
             if self._known:
                 self._known = {}
                 return self.write(lines)
             clash = self._clash(lines, heads)
             self._forget(heads)
             raise clash from None
-        except sqlite3.DataError as error:
+        except self.unfit as error:
+            self._back()
             self._forget(heads)
             raise ArgsInvalid(f"a line cannot be stored: {error}", fix="keep it below 1 GB") from None
         self._heads.update(heads)
@@ -130,7 +136,7 @@ class Transaction:
             n += 1
             hashed = chain(previous, run=run, n=n, kind=kind, at=draft.at, action=draft.action, part=draft.part, body_json=body)
             heads[run] = Head(number, n, hashed)
-            found += (number, n, kind_code(kind), draft.at, draft.action, draft.part, body, hashed)
+            found += (number, n, self.code(kind), draft.at, draft.action, draft.part, body, hashed)
         return found
 
     def _head(self, run: str) -> Head:
@@ -138,9 +144,16 @@ class Transaction:
         if head is None:
             found = self._execute(_HEAD, (run,)).fetchone()
             if found is None:
-                found = (self._execute("INSERT INTO runs(id, n, hash) VALUES(?, 0, ?)", (run, GENESIS)).lastrowid, 0, GENESIS)
+                number = self._execute("INSERT INTO runs(id, n, hash) VALUES(?, 0, ?) RETURNING number", (run, GENESIS)).fetchone()[0]
+                found = (number, 0, GENESIS)
             head = Head(*found)
         return head
+
+    def _mark(self) -> None:
+        """Where `_back` leads to, for databases that end a transaction with its first error."""
+
+    def _back(self) -> None:
+        """Take back what was written since `_mark`."""
 
     def _insert(self, values: Sequence[object]) -> int:
         """The last line's `seq`. One statement is all or nothing by itself; only a long call needs a savepoint around several."""
@@ -169,7 +182,7 @@ class Transaction:
         seen = set[tuple[str, ...]]()
         for draft, kind, _ in lines:
             key = (draft.run, draft.action, draft.part, kind)
-            if key in seen or self._execute(_ONCE, (heads[draft.run].number, draft.action, draft.part, kind_code(kind))).fetchone():
+            if key in seen or self._execute(_ONCE, (heads[draft.run].number, draft.action, draft.part, self.code(kind))).fetchone():
                 place = "/".join(filter(None, key[:3]))
                 return AlreadyRecorded(f"{place} is already recorded as {kind}", fix="read what was recorded; do not repeat it")
             seen.add(key)
@@ -178,15 +191,16 @@ class Transaction:
 
     def _project(self, draft: Draft, number: int, seq: int) -> None:
         """Keep the table of what is pending; see `remit.domain.entry.CLOSES`. A run is one thing, whatever the part."""
+        asked, opened = self.code(Kind.ASKED), self.code(Kind.OPENED)
         if draft.kind == Kind.ASKED:
-            self._execute(_BEGIN_PENDING, (_ASKED, seq))
+            self._execute(_BEGIN_PENDING, (asked, seq))
         elif draft.kind == Kind.SETTLED:
-            asked = self._execute(_ONCE, (number, draft.action, draft.part, _ASKED)).fetchone()
-            self._execute(_END_PENDING, (_ASKED, asked[0] if asked else 0))
+            found = self._execute(_ONCE, (number, draft.action, draft.part, asked)).fetchone()
+            self._execute(_END_PENDING, (asked, found[0] if found else 0))
         else:
-            opened = self._execute(_FIRST_OPENED, (number, _OPENED)).fetchone()
-            if opened:
-                self._execute(_END_PENDING if draft.kind == Kind.CLOSED else _BEGIN_PENDING, (_OPENED, opened[0]))
+            found = self._execute(_FIRST_OPENED, (number, opened)).fetchone()
+            if found:
+                self._execute(_END_PENDING if draft.kind == Kind.CLOSED else _BEGIN_PENDING, (opened, found[0]))
 
 
 def anchor_hash(previous: bytes, *, run: str, n: int, head: bytes, at: int) -> bytes:

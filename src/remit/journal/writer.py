@@ -11,21 +11,18 @@ from __future__ import annotations
 import atexit
 import os
 import queue
-import sqlite3
 import threading
 import time
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from remit.domain.entry import Done, Draft, Kind
 from remit.errors import JournalTrouble, RemitError
-from remit.journal.connection import PATIENCE, open_writer, retried
+from remit.journal.engine import PATIENCE, Engine
 from remit.journal.transaction import Head, Line, Transaction, line
-from remit.journal.trouble import is_busy, trouble
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -35,8 +32,8 @@ if TYPE_CHECKING:
 ANCHOR_EVERY: Final = 256
 _GROUP: Final = 256
 """Calls in one transaction at most, so that the first of many waits a bounded time."""
-_CHECKPOINT_EVERY: Final = 256
-"""Commits between checkpoints: about SQLite's own 1,000 pages."""
+_TIDY_EVERY: Final = 256
+"""Commits between two times of tidying: about SQLite's own 1,000 pages."""
 _TRUST: Final = 16
 """Calls in a row that callers may write themselves before the thread looks again whether more of them come at once."""
 _LINGER: Final = 0.005
@@ -75,21 +72,19 @@ class Job:
 class Writer:
     """Safe from any thread. What it accepted is written before `close` returns, which also happens at interpreter exit."""
 
-    def __init__(self, path: Path, *, clock: Clock | None = None, patience: float = PATIENCE) -> None:
+    def __init__(self, engine: Engine, *, clock: Clock | None = None, patience: float = PATIENCE) -> None:
         self.commits = 0
         self.calls = 0
         self.appended = 0
-        self._path = path
+        self._engine = engine
         self._clock = clock
         self._patience = patience
-        self._connection = open_writer(path, patience=patience)
         self._process = os.getpid()
-        self._synchronous = ""
         self._known: dict[str, Head] = {}
         self._moved: set[str] = set()
         self._moved_lines = 0
         self._last_at = 0
-        self._since_checkpoint = 0
+        self._since_tidy = 0
         self._queue: deque[Job] = deque()
         self._lingering: deque[Job] = deque()
         self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()
@@ -152,13 +147,13 @@ class Writer:
             pass
         with self._writing:
             self._anchor_rest()
-            self._connection.close()
+            self._engine.close()
 
     def _check_usable(self) -> None:
         if self._closed:
-            raise JournalTrouble(f"{self._path} is closed", fix="open the journal again")
+            raise JournalTrouble(f"{self._engine.place} is closed", fix="open the journal again")
         if os.getpid() != self._process:
-            raise JournalTrouble(f"{self._path} was opened before this process was forked", fix="open the journal after the fork")
+            raise JournalTrouble(f"{self._engine.place} was opened before this process was forked", fix="open the journal after the fork")
 
     def _write_here(self, job: Job) -> bool:
         """Write on the caller's thread when nobody else writes or waits; says whether it did."""
@@ -216,8 +211,9 @@ class Writer:
                 alone = sum(job.hurry for job in jobs) <= 1 and not self._queue
                 self._span = min(self._span * 2, _TRUST) if alone else 1
                 self._trust = self._span if alone else 0
-            if self._since_checkpoint >= _CHECKPOINT_EVERY:
-                self._checkpoint()
+            if self._since_tidy >= _TIDY_EVERY:
+                self._engine.tidy()
+                self._since_tidy = 0
         for job in jobs:
             job.settle()
         return bool(jobs)
@@ -226,35 +222,25 @@ class Writer:
         """Write all jobs in one transaction. False when `patience` is 0 and someone else holds the lock."""
         durable = any(job.durable for job in jobs)
         try:
-            self._begin(durable=durable, patience=patience)
+            self._engine.begin(durable=durable, patience=patience)
             self._write(jobs, durable=durable)
-        except sqlite3.Error as error:
+        except self._engine.errors as error:
             self._roll_back()
-            if not patience and is_busy(error):
+            if not patience and self._engine.is_busy(error):
                 return False
-            self._fail(jobs, trouble(error, self._path))
+            self._fail(jobs, self._engine.trouble(error))
         except BaseException as error:
             # Not even Ctrl-C on the caller's thread may leave a transaction open or a future without an end.
             self._roll_back()
-            self._fail(jobs, JournalTrouble(f"{self._path}: {error!r}", fix="read the run to see whether the lines were recorded"))
+            self._fail(jobs, JournalTrouble(f"{self._engine.place}: {error!r}", fix="read the run to see whether the lines were recorded"))
             if not isinstance(error, Exception):
                 for job in jobs:  # those of others, that were to go along
                     job.settle()
                 raise
         return True
 
-    def _begin(self, *, durable: bool, patience: float) -> None:
-        synchronous = "FULL" if durable else "NORMAL"
-        if synchronous != self._synchronous:
-            self._connection.execute(f"PRAGMA synchronous = {synchronous}")
-            self._synchronous = synchronous
-        if patience:
-            retried(lambda: self._connection.execute("BEGIN IMMEDIATE"), patience=patience)
-        else:
-            self._connection.execute("BEGIN IMMEDIATE")
-
     def _write(self, jobs: Sequence[Job], *, durable: bool) -> None:
-        transaction = Transaction(self._connection, self._known)
+        transaction = self._engine.transaction(self._known)
         drafts = _written(transaction, jobs)
         if not drafts:
             self._roll_back()
@@ -264,7 +250,7 @@ class Writer:
             transaction.anchor(due, self._clock.now() if self._clock else drafts[-1].at)
         transaction.finish()
         started = time.perf_counter()
-        self._connection.execute("COMMIT")
+        self._engine.commit()
         if durable:
             self._wait += (time.perf_counter() - started - self._wait) / 8
         if len(self._known) > _KNOWN:
@@ -282,7 +268,7 @@ class Writer:
         self.commits += 1
         self.calls += len(jobs)
         self.appended += len(drafts)
-        self._since_checkpoint += 1
+        self._since_tidy += 1
         self._moved.update([draft.run for draft in drafts])
         self._moved_lines += len(drafts)
         self._last_at = drafts[-1].at
@@ -295,30 +281,17 @@ class Writer:
         if not self._moved:
             return
         try:
-            self._begin(durable=False, patience=self._patience)
-            transaction = Transaction(self._connection, self._known)
+            self._engine.begin(durable=False, patience=self._patience)
+            transaction = self._engine.transaction(self._known)
             transaction.anchor(self._moved, self._clock.now() if self._clock else self._last_at)
             transaction.finish()
-            self._connection.execute("COMMIT")
-        except sqlite3.Error:
+            self._engine.commit()
+        except self._engine.errors:
             self._roll_back()
-
-    def _checkpoint(self) -> None:
-        try:
-            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-        except sqlite3.Error:
-            # A checkpoint is only housekeeping: the next one, or the next process, does it.
-            self._roll_back()
-        self._since_checkpoint = 0
 
     def _roll_back(self) -> None:
         self._known.clear()
-        try:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
-        except sqlite3.Error:
-            # The transaction is gone, or it cannot go: then every later BEGIN fails, and says so to its callers.
-            return
+        self._engine.roll_back()
 
     def _fail(self, jobs: Sequence[Job], error: JournalTrouble) -> None:
         for job in jobs:

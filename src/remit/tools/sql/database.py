@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qsl, urlsplit
 
 from remit.domain.values import canonical
 from remit.errors import BadInput, Conflict, ToolFailed, ToolUncertain, Unavailable
@@ -57,9 +58,11 @@ class Shape:
 class Database:
     """Connections are made on first use, each transaction on one of its own; safe to use from any thread."""
 
-    def __init__(self, name: str, url: str, *, seconds: int = SECONDS) -> None:
-        """Raises BadInput for a URL of another kind of database."""
+    def __init__(self, name: str, url: str, *, seconds: int = SECONDS, journal: str = "") -> None:
+        """`journal` is the URL of the database that the journal is in. Raises BadInput for a URL of another kind of database."""
         self.name = name
+        self.shared = bool(journal) and _place(url) == _place(journal)
+        """Whether what is written can be committed together with its record."""
         self._url = url
         self._seconds = seconds
         kind = url.partition(":")[0].partition("+")[0]
@@ -202,6 +205,18 @@ class Database:
         for (_, table), all_of in pairs.items():
             own_names, other_names, alike_all = zip(*all_of, strict=True)
             yield Child(table=table, columns=own_names, refers_to=other_names, alike=all(alike_all))
+
+
+def _place(url: str) -> tuple[str, ...]:
+    """Server and database, however the user and the password are."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:  # said when it is opened
+        return (url,)
+    query = dict(parse_qsl(parts.query))
+    host, port_named = parts.hostname or query.get("host", ""), str(port or query.get("port", 5432))
+    return parts.scheme, host, port_named, parts.path.strip("/") or query.get("dbname", "")
 
 
 def _said(error: Any) -> str:

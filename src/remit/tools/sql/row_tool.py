@@ -64,10 +64,10 @@ class RowTool(SqlTool):
     async def run(self, call: Call) -> JsonValue:
         """Raises Conflict with nothing changed when somebody changed a row meanwhile (unless `partial`)."""
         planned = self._unpacked(call.captured)
-        return await uninterrupted(lambda: self._apply(planned))
+        return await uninterrupted(lambda: self._apply(call, planned))
 
     async def probe(self, call: Call) -> Probed:
-        if call.captured is None:
+        if call.captured is None or self.database(call.args).shared:
             return await super().probe(call)
         planned = self._unpacked(call.captured)
         now = await uninterrupted(lambda: self._standing(planned))
@@ -99,7 +99,7 @@ class RowTool(SqlTool):
             found["conflicts"] = [{"path": clash.change.place, "detail": clash.why} for clash in clashes]
         return found
 
-    def _apply(self, planned: Planned) -> JsonValue:
+    def _apply(self, call: Call, planned: Planned) -> JsonValue:
         with planned.database.writing() as connection:
             clashes = apply(planned.database, connection, planned.changes)
             if clashes and not self.partial:
@@ -109,9 +109,11 @@ class RowTool(SqlTool):
             now = look(planned.database, connection, kept)
             if not all(same(row, change.after) for row, change in zip(now, kept, strict=True)):
                 raise Conflict("nothing was changed: the database makes other rows of these", fix="look for triggers and defaults")
+            result = self.outcome(planned, clashes)
             crashpoint("sql.written")
+            self.seal(call, planned.database, connection, result)
         crashpoint("sql.committed")
-        return self.outcome(planned, clashes)
+        return result
 
     def _still(self, staged: JsonValue) -> Planned:
         planned = self._unpacked(staged)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from remit.crashpoint import crashpoint
 from remit.domain.action import Effect
 from remit.domain.values import JsonValue
 from remit.domain.visible import visible
@@ -73,10 +74,14 @@ class SqlRun(SqlTool):
 
     async def run(self, call: Call) -> JsonValue:
         database, statement = self.database(call.args), self.statement(call.args)
-        return await uninterrupted(lambda: self._run(database, statement))
+        return await uninterrupted(lambda: self._run(call, database, statement))
 
-    def _run(self, database: Database, statement: Statement) -> JsonValue:
+    def _run(self, call: Call, database: Database, statement: Statement) -> JsonValue:
         with database.writing() as connection:
             found = database.execute(connection, statement.text)
             rows: list[JsonValue] = [[as_json(value) for value in row] for row in found.fetchmany(_ROWS)] if found.returns_rows else []
-            return {"rows": rows, "count": found.rowcount}
+            result: JsonValue = {"rows": rows, "count": found.rowcount}
+            crashpoint("sql.written")
+            self.seal(call, database, connection, result)
+        crashpoint("sql.committed")
+        return result

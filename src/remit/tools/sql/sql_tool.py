@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from remit.domain.values import JsonValue
 from remit.domain.visible import visible
-from remit.errors import ToolFailed
+from remit.errors import ArgsInvalid, ToolFailed
+from remit.ports import Call, Happened, Probed
 from remit.tools.args import text
 from remit.tools.base import BaseTool
 from remit.tools.sql.database import Database
 from remit.tools.sql.statement import Statement, read_statement
 
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+_OURS: Final = re.compile(r'\bremit\b"?\s*\.|\bschema\b.*\bremit\b', re.IGNORECASE | re.DOTALL)
+"""What names the journal's tables. Code that puts the name together passes; what it does to the journal, `remit log --verify` finds."""
 DATABASE: Final[Mapping[str, JsonValue]] = {"type": "string", "minLength": 1, "description": "the database's name in remit's configuration"}
 SQL: Final[Mapping[str, JsonValue]] = {"type": "string", "minLength": 1, "description": "one statement"}
 
@@ -33,7 +40,22 @@ class SqlTool(BaseTool):
 
     def statement(self, args: Mapping[str, JsonValue]) -> Statement:
         """Raises ArgsInvalid, ToolFailed."""
-        return read_statement(text(args, "sql"), self.database(args).dialect.name)
+        database, sql = self.database(args), text(args, "sql")
+        if database.shared and _OURS.search(sql):
+            raise ArgsInvalid("the schema `remit` there is the journal's own", fix="use `remit log`; name other tables")
+        return read_statement(sql, database.dialect.name)
+
+    def seal(self, call: Call, database: Database, connection: Connection, result: JsonValue) -> None:
+        """Where the journal is in this database, record the result in the transaction of the effect; the last thing before its commit."""
+        if database.shared and call.seal is not None:
+            connection.exec_driver_sql("SET CONSTRAINTS ALL IMMEDIATE")  # what would fail at the commit fails here
+            call.seal(connection.connection.dbapi_connection, result)
+
+    async def probe(self, call: Call) -> Probed:
+        """What was committed in the journal's own database is recorded; so what is not recorded surely was not."""
+        if self.database(call.args).shared:
+            return Probed(happened=Happened.NO, again=True)
+        return await super().probe(call)
 
     def title(self, args: Mapping[str, JsonValue]) -> str:
         return f"{self.spec.name.removeprefix('sql.')} in {text(args, 'database')}: {visible(text(args, 'sql'), keep='')}"

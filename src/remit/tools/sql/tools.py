@@ -10,8 +10,11 @@ from remit.tools.sql.run import SqlQuery, SqlRun
 from remit.tools.sql.write import SqlRestore, SqlWrite
 
 
-def sql_tools(databases: Mapping[str, str], store: Store) -> list[Tool]:
-    """The tools over these databases (name to URL); none without any. No connection is made. Raises BadInput for a strange URL."""
-    known = {name: Database(name, url) for name, url in databases.items()}
+def sql_tools(databases: Mapping[str, str], store: Store, *, journal: str = "") -> list[Tool]:
+    """The tools over these databases (name to URL); none without any. No connection is made. Raises BadInput for a strange URL.
+
+    What is written to the database that is at the URL `journal` is committed together with its record.
+    """
+    known = {name: Database(name, url, journal=journal) for name, url in databases.items()}
     made: list[Tool] = [SqlQuery(known), SqlWrite(known, store), SqlRun(known), SqlRestore(known, store)]
     return made if known else []

@@ -1,0 +1,202 @@
+"""PostgreSQL's side of the writer: the connection, the tables, and what is said otherwise than in SQLite."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from functools import cache
+from typing import Any, Final
+
+import psycopg
+
+from remit.errors import DiskFull, JournalCorrupt, JournalLocked, JournalTrouble
+from remit.journal.engine import PATIENCE
+from remit.journal.schema import kind_text
+from remit.journal.transaction import Head, Transaction
+
+_LOCK: Final = 0x52454D4954
+"""The number of the advisory lock that makes one writer."""
+_VERSION: Final = 1
+_SCHEMA: Final = """
+CREATE SCHEMA IF NOT EXISTS remit;
+CREATE TABLE remit.about(version INTEGER NOT NULL);
+CREATE TABLE remit.runs(
+  number BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, id TEXT COLLATE "C" NOT NULL UNIQUE, n BIGINT NOT NULL, hash BYTEA NOT NULL,
+  anchored BIGINT NOT NULL DEFAULT 0);
+CREATE TABLE remit.entries(
+  seq BIGINT PRIMARY KEY, run BIGINT NOT NULL, n BIGINT NOT NULL, kind TEXT COLLATE "C" NOT NULL, at BIGINT NOT NULL,
+  action TEXT COLLATE "C" NOT NULL, part TEXT COLLATE "C" NOT NULL, body TEXT COLLATE "C" NOT NULL, hash BYTEA NOT NULL,
+  UNIQUE (run, action, part, kind), UNIQUE (run, n));
+CREATE TABLE remit.pending(kind TEXT COLLATE "C" NOT NULL, seq BIGINT NOT NULL, PRIMARY KEY (kind, seq));
+CREATE TABLE remit.ledger(
+  seq BIGINT PRIMARY KEY, run TEXT COLLATE "C" NOT NULL, n BIGINT NOT NULL, head BYTEA NOT NULL, at BIGINT NOT NULL, hash BYTEA NOT NULL);
+"""
+_ROW: Final = "(%s, %s::bigint, %s::bigint, %s::text, %s::bigint, %s::text, %s::text, %s::text, %s::bytea)"
+_INSERT: Final = """
+INSERT INTO remit.entries(seq, run, n, kind, at, action, part, body, hash)
+SELECT (SELECT coalesce(max(seq), 0) FROM remit.entries) + i, run, n, kind, at, action, part, body, hash
+FROM (VALUES ROWS) AS v(i, run, n, kind, at, action, part, body, hash) RETURNING seq"""
+_COLUMNS: Final = 8
+_ROWS: Final = 1000
+"""Lines in one statement; PostgreSQL takes 65,535 values."""
+_OTHERWISE: Final = (
+    (re.compile(r" INDEXED BY \w+"), ""),
+    (re.compile(r"\b(FROM|INTO|UPDATE|JOIN) (runs|entries|pending|ledger)\b"), r"\1 remit.\2"),
+    (re.compile(r"CAST\((\w+) AS BLOB\)"), r"convert_to(\1, 'UTF8')"),
+    (re.compile(r"\binstr\("), "strpos("),
+    (re.compile(r"\?"), "%s"),
+    (re.compile(r"lower\(%s\)"), 'lower(%s COLLATE "C")'),
+)
+
+
+class _Busy(psycopg.OperationalError):
+    """Another process is writing."""
+
+
+class PostgresTransaction(Transaction):
+    """As for SQLite. A failed statement would end the transaction, so each call has a point to go back to."""
+
+    taken = psycopg.errors.UniqueViolation
+    unfit = psycopg.DataError
+    code = staticmethod(kind_text)
+
+    def __init__(self, connection: psycopg.Connection[Any], known: Mapping[str, Head]) -> None:
+        super().__init__(lambda sql, values=(): connection.execute(spelled(sql), values), known)
+        self._connection = connection
+
+    def _mark(self) -> None:
+        self._connection.execute("SAVEPOINT call")
+
+    def _back(self) -> None:
+        self._connection.execute("ROLLBACK TO SAVEPOINT call")
+
+    def _insert(self, values: Sequence[object]) -> int:
+        last = 0
+        for start in range(0, len(values), _ROWS * _COLUMNS):
+            some = values[start : start + _ROWS * _COLUMNS]
+            rows = len(some) // _COLUMNS
+            numbered: list[object] = []
+            for row in range(rows):
+                numbered += (row + 1, *some[row * _COLUMNS : (row + 1) * _COLUMNS])
+            sql = _INSERT.replace("ROWS", ", ".join([_ROW] * rows))
+            last = max(seq for (seq,) in self._connection.execute(sql, numbered))
+        return last
+
+
+class PostgresEngine:
+    """The database at `url` (as libpq reads it), its tables made or found. Raises JournalTrouble."""
+
+    errors: Final = psycopg.Error
+
+    def __init__(self, url: str, *, patience: float = PATIENCE) -> None:
+        self._url = url
+        self.place = _place(url)
+        try:
+            self._connection = connect(url)
+        except psycopg.Error as error:
+            raise trouble(error, self.place) from error
+        try:
+            self._prepare(patience)
+        except BaseException as error:
+            self._connection.close()
+            if isinstance(error, psycopg.Error):
+                raise trouble(error, self.place) from error
+            raise
+
+    def begin(self, *, durable: bool, patience: float) -> None:
+        if self._connection.closed:
+            self._connection = connect(self._url)
+        commit = "on" if durable else "off"
+        lock = f"SET LOCAL lock_timeout = {int(patience * 1000)}; SELECT pg_advisory_xact_lock({_LOCK})"
+        told = self._connection.execute(
+            f"BEGIN; SET LOCAL synchronous_commit = {commit}; {lock if patience else f'SELECT pg_try_advisory_xact_lock({_LOCK})'}"
+        )
+        while told.nextset():
+            pass
+        if not patience and told.fetchone() != (True,):
+            raise _Busy
+
+    def transaction(self, known: Mapping[str, Head]) -> Transaction:
+        return PostgresTransaction(self._connection, known)
+
+    def commit(self) -> None:
+        self._connection.execute("COMMIT")
+
+    def roll_back(self) -> None:
+        with suppress(psycopg.Error):
+            if not self._connection.closed:
+                self._connection.execute("ROLLBACK")
+
+    def tidy(self) -> None:
+        """The server does that."""
+
+    def is_busy(self, error: Exception) -> bool:
+        return isinstance(error, _Busy | psycopg.errors.LockNotAvailable)
+
+    def trouble(self, error: Exception) -> JournalTrouble:
+        return trouble(error, self.place)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _prepare(self, patience: float) -> None:
+        self.begin(durable=True, patience=patience)
+        version = None
+        if self._connection.execute("SELECT to_regclass('remit.about')").fetchone() != (None,):
+            version = self._connection.execute("SELECT version FROM remit.about").fetchone()
+        if version is None:
+            for statement in _SCHEMA.split(";\n"):
+                self._connection.execute(statement)
+            self._connection.execute("INSERT INTO remit.about VALUES (%s)", (_VERSION,))
+        elif version[0] > _VERSION:
+            raise JournalTrouble(
+                f"{self.place} was written by a newer remit (schema {version[0]}, this one knows up to {_VERSION})",
+                fix="upgrade this remit; an older one must not write to it",
+            )
+        self.commit()
+
+
+@cache
+def spelled(sql: str) -> str:
+    """The same in PostgreSQL's words."""
+    for pattern, text in _OTHERWISE:
+        sql = pattern.sub(text, sql)
+    return sql
+
+
+def connect(url: str) -> psycopg.Connection[Any]:
+    """In autocommit mode, for any thread, one at a time. Raises psycopg.Error."""
+    return psycopg.connect(url, autocommit=True, connect_timeout=10, application_name="remit")
+
+
+def lock_journal(connection: psycopg.Connection[Any]) -> None:
+    """Become the one writer until the end of the transaction. Raises psycopg.Error when that takes too long."""
+    connection.execute(f"SELECT pg_advisory_xact_lock({_LOCK})")
+
+
+def trouble(error: Exception, place: str) -> JournalTrouble:
+    """The error to raise for what PostgreSQL reported."""
+    said = " ".join(str(error).split())
+    match error:
+        case _Busy() | psycopg.errors.LockNotAvailable():
+            return JournalLocked(f"another process keeps {place} locked", fix="end what holds it (pg_locks shows who), then try again")
+        case psycopg.errors.DiskFull():
+            return DiskFull(f"no space left to write {place}", fix="free some space; nothing was recorded and the journal needs no repair")
+        case psycopg.errors.InsufficientPrivilege() | psycopg.errors.ReadOnlySqlTransaction():
+            return JournalTrouble(f"{place} cannot be written ({said})", fix="let this role create or own the schema `remit` there")
+        case psycopg.errors.UndefinedTable() | psycopg.errors.UndefinedColumn() | psycopg.errors.IndexCorrupted():
+            return JournalCorrupt(f"{place} is not a sound journal ({said})", fix="restore a copy of the schema `remit`")
+        case psycopg.OperationalError():
+            return JournalTrouble(f"{place} does not answer ({said})", fix="see whether the server is up and the URL is right")
+        case _:
+            return JournalTrouble(f"{place}: {said}", fix="see the server's log, then run `remit log --verify`")
+
+
+def _place(url: str) -> str:
+    """For people: without user and password."""
+    try:
+        parts = psycopg.conninfo.conninfo_to_dict(url)
+    except psycopg.Error as error:
+        raise JournalTrouble("the URL of the journal cannot be read", fix="write it as docs/configuration.md shows") from error
+    return f"the journal in {parts.get('dbname', 'postgres')} at {parts.get('host', 'localhost')}"
