@@ -150,6 +150,19 @@ class Eager(FilesWrite):
         return planned
 
 
+class Doubling(FilesWrite):
+    """It says that it may always be finished, and counts each time."""
+
+    async def run(self, call: Call) -> JsonValue:
+        result = await super().run(call)
+        with (Path(self.roots.all[0].decode()) / "count.txt").open("a", encoding="utf-8") as counted:
+            counted.write("once\n")
+        return result
+
+    async def probe(self, call: Call) -> Probed:
+        return Probed(happened=Happened.NO, again=True, begun=True)
+
+
 class Final(FilesWrite):
     """It promises to be reversible, and has no undo."""
 
@@ -167,6 +180,7 @@ class Final(FilesWrite):
         (Denying, "did not happen after it was run"),
         (Eager, "preview, capture or probe changes something"),
         (Final, "has no undo"),
+        (Doubling, "does more than once"),
     ],
 )
 def test_a_tool_that_breaks_a_promise_is_found_out(tmp_path: Path, fault: type[FilesWrite], says: str) -> None:

@@ -31,7 +31,8 @@ class Scenario:
     tools: Mapping[str, Tool]
     """The tool, and those that its undo names."""
     tool: str
-    args: Mapping[str, JsonValue]
+    args: Mapping[str, JsonValue] | Callable[[], Mapping[str, JsonValue]]
+    """Called after each reset, for a call about what an earlier one left."""
     reset: Callable[[], object]
     """Bring the world to where the call begins, whatever stood there."""
     look: Callable[[], object]
@@ -49,7 +50,7 @@ class _Check:
     def __init__(self, scenario: Scenario) -> None:
         self._of = scenario
         self._tool = scenario.tools[scenario.tool]
-        self._effect = self._tool.effect(scenario.args)
+        self._effect = self._tool.spec.effect
         self._count = 0
 
     def problems(self) -> Iterator[str]:
@@ -60,7 +61,7 @@ class _Check:
         if before == after:
             yield "the call of the scenario changes nothing, so nothing can be checked"
             return
-        yield from self._looking(before)
+        yield from self._looking(before, after)
         yield from self._undoing(before)
         yield from self._sparing()
         for point in ("", *self._points()):
@@ -70,10 +71,12 @@ class _Check:
         """The world before and after the call."""
         self._of.reset()
         before = self._of.look()
-        self._run(self._begun())
+        call = self._begun()
+        self._effect = self._tool.effect(call.args)
+        self._run(call)
         return before, self._of.look()
 
-    def _looking(self, before: object) -> Iterator[str]:
+    def _looking(self, before: object, after: object) -> Iterator[str]:
         """Preview, capture and probe only look; a probe before the run never says that it happened, one after never that it did not."""
         self._of.reset()
         call = self._begun()
@@ -83,8 +86,13 @@ class _Check:
         if found.happened is Happened.YES:
             yield "its probe says that it happened before it was run"
         result = self._run(call)
-        if self._probe(call).happened is Happened.NO:
+        found = self._probe(call)
+        if found.happened is Happened.NO and not (found.again and found.begun):
             yield "its probe says that it did not happen after it was run"
+        elif found.happened is Happened.NO:
+            self._run(replace(call, again=True))
+            if self._of.look() != after:
+                yield "its probe says that it may be finished after it was run, and that does more than once"
         try:
             canonical(result)
         except RemitError as error:
@@ -156,7 +164,8 @@ class _Check:
     def _begun(self) -> Call:
         """Preview and capture, as the gate does before it starts an action."""
         self._count += 1
-        call = Call(action=ActionId(f"check/{os.getpid()}.{self._count}"), args=self._of.args)
+        args = self._of.args() if callable(self._of.args) else self._of.args
+        call = Call(action=ActionId(f"check/{os.getpid()}.{self._count}"), args=args)
         return _captured(self._tool, call)
 
     def _run(self, call: Call) -> JsonValue:
