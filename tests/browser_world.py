@@ -25,7 +25,7 @@ from remit.tools.files.tools import file_tools
 NEEDS = pytest.mark.skipif(program() is None and "CI" not in os.environ, reason="no Chromium on this machine: apt-get install chromium")
 
 FORM = """<title>Order</title><h1>Seats</h1><form action=/order method=post>
-<input type=hidden name=token value={token}><label>Name <input name=name></label>
+<input type=hidden name=token value={token}><input type=hidden name=price value={price}><label>Name <input name=name></label>
 <label>Seat <select name=seat><option value=w>Window<option value=a>Aisle</select></label>
 <label>Meal <input type=checkbox name=meal></label><label>Secret <input type=password name=secret></label>
 <label>Paper <input type=file name=paper></label>
@@ -61,7 +61,14 @@ class Shop:
     extra: str = ""
     """More of the order page."""
     tokens: int = 0
+    price: int = 10
+    """A field that the page hides."""
     elsewhere: str = ""
+    cookies: list[str] = field(default_factory=list)
+    """That came with what was sent."""
+
+    def form(self) -> str:
+        return FORM.format(token=f"{self.tokens:032x}", price=self.price, extra=self.extra)
 
     @property
     def base(self) -> str:
@@ -94,7 +101,10 @@ class _Handler(BaseHTTPRequestHandler):
         if path == "/order":
             state.tokens += 1
         here: dict[str, dict[str, Any]] = {
-            "/order": {"text": FORM.format(token=state.tokens, extra=state.extra), "cookie": f"seen={state.tokens}"},
+            "/order": {
+                "text": state.form(),
+                "cookie": f"seen={state.tokens}",
+            },
             "/orders": {"text": f"<title>Orders</title><p>{len(state.orders)} orders; cookie {self.headers.get('cookie', 'none')}</p>"},
             "/evil": {"text": EVIL},
             "/frame": {"text": INNER},
@@ -111,6 +121,7 @@ class _Handler(BaseHTTPRequestHandler):
         state, path = self.server.state, urlsplit(self.path).path
         body = self.rfile.read(int(self.headers.get("content-length") or 0)).decode()
         state.asked.append((self.command, path))
+        state.cookies.append(self.headers.get("cookie", ""))
         if state.trouble == "late":
             threading.Event().wait(6)
         if state.trouble == "422":

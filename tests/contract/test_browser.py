@@ -75,7 +75,7 @@ def test_what_is_sent_is_what_was_shown(site: Shop, tools: dict[str, Tool]) -> N
     tool = tools["browser.submit"]
     shown = asyncio.run(tool.preview(Call(action=ActionId("r/a"), args=order(site))))
     assert site.changes == []
-    for line in (f"POST {site.base}/order", "  name: Ann", "  seat: a", "  meal: on", "  token: (hidden)", "before.png"):
+    for line in (f"POST {site.base}/order", "  name: Ann", "  seat: a", "  meal: on", "  token: (hidden)", "  price: 10", "before.png"):
         assert line in shown.text
     again = asyncio.run(tool.preview(Call(action=ActionId("r/a"), args=order(site))))
     assert again.binding == shown.binding
@@ -106,6 +106,18 @@ def test_a_page_that_sends_something_else_by_then_sends_nothing(site: Shop, tool
         asyncio.run(tools["browser.submit"].run(call))
     assert (site.changes, site.orders) == ([], [])
     assert asyncio.run(tools["browser.submit"].probe(call)).happened is Happened.NO
+
+
+@proves("browser.sends")
+def test_a_hidden_amount_is_no_token(site: Shop, tools: dict[str, Tool]) -> None:
+    """Long values that a page hides may be others by then, short ones may not; the cookie goes along."""
+    call = begun(tools["browser.submit"], order(site))
+    site.price = 1000
+    with pytest.raises(Conflict, match="something else"):
+        asyncio.run(tools["browser.submit"].run(call))
+    site.price = 10
+    asyncio.run(tools["browser.submit"].run(call))
+    assert (site.changes, site.cookies[-1].startswith("seen=")) == ([("POST", "/order")], True)
 
 
 @proves("browser.sends")

@@ -11,12 +11,13 @@ from remit.domain.visible import visible
 from remit.tools.browser.held import Sent
 
 _SHOWN: Final = 4000
+_LONG: Final = 16
 
 
 def key(sent: Sent, hidden: Sequence[str]) -> str:
-    """Equal for requests that do the same. Values of fields that the page hides (tokens against forgery, mostly) may differ."""
+    """Equal for requests that do the same. Only long values of fields that the page hides, such as tokens against forgery, may differ."""
     fields = _fields(sent)
-    named: JsonValue = [[name, "" if name in hidden else value] for name, value in fields or ()]
+    named: JsonValue = [[name, None if _opaque(name, value, hidden) else value] for name, value in fields or ()]
     return digest("remit.sent.1", sent.method, sent.url, _without_boundary(sent) if fields is None else canonical(named))
 
 
@@ -26,8 +27,13 @@ def told(sent: Sent, hidden: Sequence[str]) -> list[str]:
     if fields is None:
         body = visible(sent.body.decode("utf-8", "backslashreplace"), keep="\n\t")
         return [sent.told, body[:_SHOWN] + ("…" if len(body) > _SHOWN else "")]
-    values = [(name, "(hidden)" if name in hidden else visible(value, keep="")) for name, value in fields]
+    values = [(name, "(hidden)" if _opaque(name, value, hidden) else visible(value, keep="")) for name, value in fields]
     return [sent.told, *(f"  {visible(name, keep='')}: {value}" for name, value in values)]
+
+
+def _opaque(name: str, value: str, hidden: Sequence[str]) -> bool:
+    """Whether nobody could read it; an amount or the number of an account is short, and has to stay."""
+    return name in hidden and len(value) >= _LONG
 
 
 def _fields(sent: Sent) -> Sequence[tuple[str, str]] | None:

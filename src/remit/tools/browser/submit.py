@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 class BrowserSubmit(BaseTool):
     """The page is opened anew each time, so nothing waits in memory while a person thinks.
 
-    Fields that a page hides (tokens against forgery, mostly) may be others in the end; everything else is sent as it was shown, once,
-    and nothing more: further requests that may change something are held back, and told.
+    Long values that a page hides (tokens against forgery, mostly) may be others in the end; everything else is sent as it was shown,
+    once, and nothing more: further requests that may change something are held back, and told.
     """
 
     spec = ToolSpec(
