@@ -42,6 +42,11 @@ attempt(() => { const x = new XMLHttpRequest(); x.open('DELETE', '/xhr'); x.send
 attempt(() => { const f = document.createElement('iframe'); document.body.append(f); new f.contentWindow.Worker('/worker.js') })
 attempt(() => window.open('/window')); attempt(() => new EventSource('/events'))
 attempt(() => new RTCPeerConnection())
+attempt(() => fetchLater('/later', {method: 'POST', body: 'x', activateAfter: 0}))
+attempt(() => {
+  const f = document.createElement('iframe'); document.body.append(f)
+  f.contentWindow.fetchLater('/later', {method: 'POST', body: 'x'}); f.remove()
+})
 setTimeout(() => document.getElementById('f').submit(), 50)
 </script>"""
 WORKER = "fetch('/fromworker', {method: 'POST', body: 'x'}); new Worker('/nested.js')"
@@ -57,7 +62,7 @@ class Shop:
     orders: list[dict[str, str]] = field(default_factory=list)
     asked: list[tuple[str, str]] = field(default_factory=list)
     trouble: str = ""
-    """How orders end: `close` and `500` after acting, `422` and `307` before, `late` well."""
+    """How orders end: `close` and `500` after acting, `422`, `302` and `307` before, `late` well; `keeps` never lets go of a connection."""
     extra: str = ""
     """More of the order page."""
     tokens: int = 0
@@ -95,6 +100,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         state, path = self.server.state, urlsplit(self.path).path
         state.asked.append(("GET", path))
+        self.close_connection &= state.trouble != "keeps"
         if path == "/shut":
             self.close_connection = True
             return
@@ -126,6 +132,9 @@ class _Handler(BaseHTTPRequestHandler):
             threading.Event().wait(6)
         if state.trouble == "422":
             self._answer("no such seat", status=422)
+            return
+        if state.trouble == "302":
+            self._answer("", status=302, location="/elsewhere")
             return
         if state.trouble == "307":
             self._answer("", status=307, location="/elsewhere")

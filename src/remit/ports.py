@@ -108,6 +108,10 @@ class Joins(Protocol):
         """Write lines through a connection of that database, in its transaction, which is committed at once. Raises AlreadyRecorded."""
         ...
 
+    def settle(self) -> None:
+        """Return when no transaction that joined is still on its way to be committed, whoever began it. Raises JournalTrouble."""
+        ...
+
 
 class Store(Protocol):
     """Content-addressed bytes: pre-images and previews. What is put is durable after `sync`."""

@@ -19,6 +19,7 @@ from remit.domain.values import ActionId, JsonValue
 from remit.errors import ArgsInvalid, BadInput, Conflict, RemitError, ToolFailed, ToolUncertain
 from remit.ports import Call, Happened, Tool
 from remit.testing import Scenario, check_tool
+from remit.tools.browser.egress import egress
 from tool_calls import begun, done, read
 
 FILL: list[JsonValue] = [{"fill": "Name", "with": "Ann"}, {"fill": "seat", "with": "Aisle"}, {"fill": "Meal", "with": "true"}]
@@ -118,6 +119,73 @@ def test_a_hidden_amount_is_no_token(site: Shop, tools: dict[str, Tool]) -> None
     site.price = 10
     asyncio.run(tools["browser.submit"].run(call))
     assert (site.changes, site.cookies[-1].startswith("seen=")) == ([("POST", "/order")], True)
+
+
+CHANGED = (
+    ("'application/json; boundary=zz'", "{}", "{'amount':10}", "{'amount':1000}"),
+    ("'multipart/form-data; boundary=zz'", "{}", "--zz amount=10", "--zz amount=1000"),
+    ("'text/plain'", "{'x-amount': '10'}", "same", "same"),
+    ("'text/plain'", "{}", "\\xff", "\\xfe"),
+)
+
+
+@proves("browser.sends")
+@pytest.mark.parametrize(("kind", "headers", "before", "after"), CHANGED)
+def test_a_script_that_sends_otherwise_by_then_sends_nothing(
+    site: Shop, tools: dict[str, Tool], kind: str, headers: str, before: str, after: str
+) -> None:
+    """A type that hides a part of the body, a header of its own, a single byte: all of it has to be the same."""
+
+    def page(body: str, more: str) -> None:
+        sends = f"fetch('/order', {{method: 'PUT', headers: {{'content-type': {kind}, ...{more}}}, body: \"{body}\"}})"
+        site.extra = f"<button onclick='send()'>Send</button><script>const send = () => {sends}</script>"
+
+    page(before, headers)
+    call = begun(tools["browser.submit"], {"url": f"{site.base}/order", "click": "Send"})
+    page(after, headers.replace("10", "1000"))
+    with pytest.raises(Conflict, match="something else"):
+        asyncio.run(tools["browser.submit"].run(call))
+    assert site.changes == []
+
+
+@proves("browser.sends")
+def test_a_field_that_is_seen_is_not_hidden_by_its_name(site: Shop, tools: dict[str, Tool]) -> None:
+    """Another form with a hidden field of that name takes nothing away from what is shown."""
+    site.extra = "<form><input type=hidden name=name></form>"
+    steps: list[JsonValue] = [{"fill": "Name", "with": "Ann-with-a-long-name"}]
+    shown = asyncio.run(tools["browser.submit"].preview(Call(action=ActionId("r/a"), args={**order(site), "steps": steps})))
+    assert "  name: Ann-with-a-long-name" in shown.text
+
+
+@proves("browser.sends")
+def test_what_is_sent_is_not_sent_on(site: Shop, tools: dict[str, Tool]) -> None:
+    """A PUT that is redirected would be sent again, to somewhere that nobody saw."""
+    site.extra = "<button onclick=\"fetch('/order', {method: 'PUT', body: 'x'})\">Send</button>"
+    call = begun(tools["browser.submit"], {"url": f"{site.base}/order", "click": "Send"})
+    site.trouble = "302"
+    with pytest.raises(ToolFailed, match="elsewhere"):
+        asyncio.run(tools["browser.submit"].run(call))
+    assert site.changes == [("PUT", "/order")]
+
+
+@proves("browser.holds")
+def test_the_way_out_passes_one_plain_request_of_a_connection(site: Shop) -> None:
+    """Also where a server does not let go of it: what comes after the first is not looked at, so it goes nowhere."""
+    site.trouble = "keeps"
+
+    async def talk() -> bytes:
+        async with egress(lambda _: True) as way:
+            reader, writer = await asyncio.open_connection("127.0.0.1", way.port)
+            get = f"GET {site.base}/ok HTTP/1.1\r\nhost: x\r\n\r\n".encode()
+            writer.write(get + f"POST {site.base}/later HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\n\r\nx".encode())
+            answer = await reader.readuntil(b"a page")
+            writer.write(b"POST /later HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\n\r\nx")
+            await asyncio.sleep(0.3)
+            writer.close()
+            return answer
+
+    assert b"connection: close" in asyncio.run(talk())
+    assert site.changes == []
 
 
 @proves("browser.sends")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from claims import proves
 from journal_world import RUN, connected, draft, new_database
 from remit.domain.entry import Kind
-from remit.errors import JournalLocked, JournalTrouble
+from remit.errors import ArgsInvalid, JournalLocked, JournalTrouble, RunBusy
 from remit.journal.postgres import open_postgres
 from remit_program import program
 
@@ -64,21 +65,104 @@ def test_many_callers_share_a_commit() -> None:
     journal.close()
 
 
-def test_a_server_that_lost_us_is_met_again() -> None:
-    """What was under way when the connection went fails; the next call finds its way."""
-    url = new_database()
-    journal = open_postgres(url)
-    journal.append([draft(Kind.OPENED)], durable=True).result()
+def lose(url: str) -> None:
+    """End every connection to it."""
     with connected(url) as connection:
         connection.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'remit' AND datname = current_database()"
         )
-    with pytest.raises(JournalTrouble, match="does not answer"):
-        journal.append([draft(Kind.NOTE, "lost")], durable=True).result()
+
+
+def test_a_server_that_lost_us_is_met_again() -> None:
+    """Nothing had been said yet, so nothing is lost by saying it to the new one."""
+    url = new_database()
+    journal = open_postgres(url)
+    journal.append([draft(Kind.OPENED)], durable=True).result()
+    assert len(list(journal.read(RUN))) == 1
+    lose(url)
     journal.append([draft(Kind.NOTE, "later")], durable=True).result()
     assert [entry.action for entry in journal.read(RUN)] == ["", "later"]
+    lose(url)
     with journal.hold(RUN):
         pass
+    journal.close()
+
+
+@proves("journal.hold")
+def test_who_lost_a_run_to_somebody_else_writes_nothing_more() -> None:
+    """The lock goes with the connection; it comes back with it, unless another process has it by then."""
+    url = new_database()
+    ours, theirs = open_postgres(url), open_postgres(url)
+    with ours.hold(RUN):
+        lose(url)
+        ours.append([draft(Kind.OPENED)], durable=True).result()
+        with pytest.raises(RunBusy), theirs.hold(RUN):
+            pass
+        lose(url)
+        with theirs.hold(RUN):
+            with pytest.raises(JournalTrouble, match="another process advances a run"):
+                ours.append([draft(Kind.NOTE, "late")], durable=True).result()
+            theirs.append([draft(Kind.NOTE, "theirs")], durable=True).result()
+    ours.append([draft(Kind.NOTE, "afterwards")], durable=True).result()
+    assert [entry.action for entry in ours.read(RUN)] == ["", "theirs", "afterwards"]
+    ours.close()
+    theirs.close()
+
+
+@pytest.mark.parametrize("level", ["repeatable read", "serializable"])
+def test_the_isolation_that_a_database_has_does_not_matter(level: str) -> None:
+    """Several writers, none of which sees an old head."""
+    url = new_database()
+    with connected(url) as connection:
+        connection.execute(f"ALTER DATABASE {connection.info.dbname} SET default_transaction_isolation = '{level}'")
+    journals = [open_postgres(url) for _ in range(3)]
+
+    def write(who: int) -> None:
+        for n in range(20):
+            journals[who].append([draft(Kind.NOTE, f"{who}.{n}")], durable=False).result()
+
+    threads = [threading.Thread(target=write, args=[who]) for who in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(list(journals[0].read(RUN))) == 60
+    assert list(journals[0].verify()) == []
+    for journal in journals:
+        journal.close()
+
+
+def test_a_database_that_cannot_hold_all_text_is_refused() -> None:
+    """Before anything is written there."""
+    url = new_database()
+    name = "ascii"
+    with connected(url) as connection:
+        connection.execute(f"DROP DATABASE IF EXISTS {name}")
+        connection.execute(f"CREATE DATABASE {name} ENCODING 'SQL_ASCII' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'")
+    with pytest.raises(JournalTrouble, match="SQL_ASCII"):
+        open_postgres(re.sub(r"/j[0-9]+[?]", f"/{name}?", url))
+
+
+def test_a_name_that_no_index_takes_fails_its_own_call_only() -> None:
+    """It is the caller's mistake, not the server's trouble."""
+    journal = open_postgres(new_database())
+    with pytest.raises(ArgsInvalid):
+        journal.append([draft(Kind.NOTE, "".join(chr(0x4E00 + n * 7 % 20000) for n in range(9000)))], durable=True).result()
+    journal.append([draft(Kind.NOTE, "fine")], durable=True).result()
+    journal.close()
+
+
+def test_a_table_that_somebody_locks_is_waited_for_so_long() -> None:
+    """Writing and reading end with a word about it."""
+    url = new_database()
+    journal = open_postgres(url, patience=0.3)
+    journal.append([draft(Kind.OPENED)], durable=True).result()
+    with psycopg.connect(url.replace("+psycopg", "")) as other:
+        other.execute("LOCK TABLE remit.entries IN ACCESS EXCLUSIVE MODE")
+        with pytest.raises(JournalLocked):
+            journal.append([draft(Kind.NOTE, "a")], durable=False).result()
+        with pytest.raises(JournalLocked):
+            list(journal.read(RUN))
     journal.close()
 
 

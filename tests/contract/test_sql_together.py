@@ -12,15 +12,17 @@ from typing import Any
 import psycopg
 import pytest
 
+import tool_calls
 from claims import proves
 from journal_world import RUN, connected, draft, new_database
 from remit.app import SystemClock
 from remit.domain.action import Action
 from remit.domain.entry import Draft, Kind
 from remit.domain.outcome import Outcome, Status
-from remit.domain.values import ActionId
-from remit.errors import AlreadyRecorded, ArgsInvalid
-from remit.gate.execution import Execution
+from remit.domain.record import fold
+from remit.domain.values import ActionId, JsonValue
+from remit.errors import AlreadyRecorded, ArgsInvalid, ToolFailed
+from remit.gate.execution import Doubt, Execution
 from remit.journal.postgres import PostgresJournal, open_postgres
 from remit.journal.store import DirStore
 from remit.ports import Call, Tool
@@ -104,17 +106,24 @@ def tools(url: str, folder: Path) -> dict[str, Tool]:
 class Road:
     """One action through the gate's execution, over a journal that a test may meddle with."""
 
-    def __init__(self, url: str, folder: Path, journal: PostgresJournal) -> None:
+    def __init__(self, url: str, folder: Path, journal: PostgresJournal, tool: str = "sql.write") -> None:
         self.tools = tools(url, folder)
         self.execution = Execution(journal, SystemClock(), timeout=30)
-        args = {"database": "shop", "table": "customer", "sql": INSERT}
-        self.action = Action.wanting(ActionId(f"{RUN}/one"), actor="test", tool="sql.write", args=args)
+        args: dict[str, JsonValue] = {"database": "shop", "table": "customer", "sql": INSERT}
+        if tool == "sql.run":
+            del args["table"]
+        self.action = Action.wanting(ActionId(f"{RUN}/one"), actor="test", tool=tool, args=args)
+        self.captured = asyncio.run(self.tools[tool].capture(Call(action=self.action.id, args=args))).data
 
     async def go(self) -> object:
         call = Call(action=self.action.id, args=self.action.args)
-        outcome = await self.execution.start(self.action, self.tools["sql.write"], call, [draft(Kind.OPENED)], (), lambda _: None)
+        outcome = await self.execution.start(self.action, self.tools[self.action.tool], call, [draft(Kind.OPENED)], (), lambda _: None)
         await self.execution.flush()
         return outcome
+
+    def recover(self, journal: PostgresJournal, *, again: bool) -> Outcome | Doubt:
+        record = fold(self.action.id, journal.read(RUN, action="one"))
+        return asyncio.run(self.execution.recover(self.action, self.tools[self.action.tool], record, again=again))
 
 
 @pytest.fixture
@@ -122,6 +131,15 @@ def journal(url: str) -> Iterator[PostgresJournal]:
     made = open_postgres(url)
     yield made
     made.close()
+
+
+def test_rows_of_the_journal_are_not_restored_either(url: str, tmp_path: Path, journal: PostgresJournal) -> None:
+    """The tool that undo names takes rows from whoever calls it."""
+    journal.append([draft(Kind.ASKED, "a", part=":1")], durable=True).result()
+    rows: JsonValue = [{"t": "remit.pending", "k": {"kind": "asked", "seq": "1"}, "b": {"kind": "asked", "seq": "1"}, "a": None}]
+    with pytest.raises((ArgsInvalid, ToolFailed), match="journal's own"):
+        tool_calls.done(tools(url, tmp_path)["sql.restore"], {"database": "shop", "rows": rows})
+    assert len(list(journal.pending(Kind.ASKED))) == 1
 
 
 @proves("sql.together")
@@ -148,6 +166,38 @@ def test_a_commit_that_does_not_answer_is_looked_up_in_the_journal(
     assert names(url).count("Gus") == happened
     (finished,) = journal.read(RUN, kinds=[Kind.FINISHED])
     assert ("succeeded" in finished.body_json) is happened
+
+
+@proves("sql.together")
+@pytest.mark.parametrize(("again", "tool"), [(True, "sql.write"), (False, "sql.write"), (True, "sql.run"), (False, "sql.run")])
+def test_a_commit_that_lands_while_it_is_looked_for_counts(
+    url: str, tmp_path: Path, journal: PostgresJournal, *, again: bool, tool: str
+) -> None:
+    """A dead process's transaction is still under way when another one settles the action: it is waited for, and told of."""
+    road = Road(url, tmp_path, journal, tool)
+    journal.append([draft(Kind.OPENED), draft(Kind.STARTED, "one", data=road.captured)], durable=True).result()
+    with psycopg.connect(url.replace("+psycopg", "")) as dead:
+        dead.execute(INSERT)
+        journal.join(dead, [draft(Kind.FINISHED, "one", status="succeeded", result={"by": "the dead"})])
+        timer = threading.Timer(1.0, dead.commit)
+        timer.start()
+        outcome = road.recover(journal, again=again)
+        timer.join()
+    assert isinstance(outcome, Outcome)
+    assert outcome.result == {"by": "the dead"}
+    asyncio.run(road.execution.flush())
+    assert names(url).count("Gus") == 1
+
+
+@proves("sql.together")
+def test_what_a_rollback_does_not_take_back_is_asked_about(remit: Program) -> None:
+    """A statement that calls a program is no mere row."""
+    assert remit("run", plan(remit, "sql.run", "COPY (SELECT 1) TO PROGRAM 'cat > /dev/null'")).code == 3
+    (question,) = remit.json("inbox", "--json")
+    assert remit("approve", question["id"], REMIT_CRASH="sql.written").code == -signal.SIGKILL
+    remit("resume", remit.last())
+    (doubt,) = remit.json("inbox", "--json")
+    assert doubt["kind"] == "in_doubt"
 
 
 @proves("sql.together")
@@ -189,6 +239,8 @@ def test_two_that_finish_the_same_action_at_once_do_it_once(url: str, journal: P
         "SELECT * FROM Remit.runs",
         "DROP SCHEMA remit CASCADE",
         "DROP SCHEMA IF EXISTS x, remit",
+        "DELETE FROM remit/**/.entries",
+        "DELETE FROM remit -- it's\n.entries",
         "ALTER TABLE remit\n.runs RENAME TO x",
     ],
 )

@@ -70,6 +70,8 @@ class Execution:
         With `again` what did not happen is run, where that cannot double it; without, only what has begun is finished so.
         """
         call = Call(action=action.id, args=action.args, captured=(record.started or {}).get("data"))
+        if recorded := await self._recorded(action.id):
+            return recorded
         probed = await tool.probe(call)
         match probed.happened:
             case Happened.YES:
@@ -88,14 +90,17 @@ class Execution:
         seal = _Seal(self._joins, self._finished, action) if self._joins else None
         outcome = await self._act(tool, replace(call, seal=seal.write) if seal else call)
         crashpoint("acted")
-        if seal and seal.used:
-            recorded = self._recorded(action.id)
+        if (seal and seal.used) or (self._joins and call.again):
+            recorded = await self._recorded(action.id)
             if recorded is not None:
                 return recorded
         return self.finish(action, outcome)
 
-    def _recorded(self, action: ActionId) -> Outcome | None:
-        """How it ended, if the journal knows."""
+    async def _recorded(self, action: ActionId) -> Outcome | None:
+        """How it ended, if that was committed together with the effect, also by somebody who is not heard of any more."""
+        if self._joins is None:
+            return None
+        await asyncio.to_thread(self._joins.settle)
         run, name = split_id(action)
         found = [entry for entry in self._journal.read(run, action=name, kinds=[Kind.FINISHED]) if not entry.part]
         return outcome_from(json.loads(found[0].body_json)) if found else None
@@ -150,7 +155,7 @@ class Execution:
 
     async def _look(self, tool: Tool, call: Call, why: str) -> Outcome | Doubt:
         """The tool ended without saying whether it acted."""
-        if call.seal is not None and (recorded := self._recorded(call.action)):
+        if recorded := await self._recorded(call.action):
             return recorded
         try:
             probed = await tool.probe(call)

@@ -7,6 +7,7 @@ order in which lines became visible. What the tools write to the same database c
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -37,15 +38,23 @@ class PostgresJournal(StoredJournal):
     """Made by `open_postgres`."""
 
     def __init__(self, url: str, *, clock: Clock | None, patience: float) -> None:
-        engine = PostgresEngine(url, patience=patience)
-        super().__init__(Writer(engine, clock=clock, patience=patience), PostgresReader(url, engine.place))
-        self._holds = Holds(url, engine.place)
+        self._engine = PostgresEngine(url, patience=patience)
+        self._patience = patience
+        super().__init__(Writer(self._engine, clock=clock, patience=patience), PostgresReader(url, self._engine.place))
 
     @contextmanager
     def hold(self, run: RunId) -> Iterator[None]:
-        """As in the port. Held as long as the connection to the server lasts."""
-        with self._holds.held(run):
+        """As in the port. Held by the session that writes: where that is lost, and another process has it, nothing more is written."""
+        number = int.from_bytes(hashlib.sha256(b"remit.run " + run.encode()).digest()[:8], "big", signed=True)
+        with self._translated(), self._writer.alone():
+            taken = self._engine.hold(number)
+        if not taken:
+            raise RunBusy(f"another process is advancing run {run}", fix="wait for it, or end that process")
+        try:
             yield
+        finally:
+            with suppress(JournalTrouble), self._writer.alone():
+                self._engine.release(number)
 
     def join(self, connection: psycopg.Connection[Any], drafts: Sequence[Draft]) -> None:
         """Write lines in a transaction of somebody else, who commits at once. Raises AlreadyRecorded, ArgsInvalid or psycopg.Error.
@@ -57,9 +66,20 @@ class PostgresJournal(StoredJournal):
         transaction.write([line(draft) for draft in drafts])
         transaction.finish()
 
-    def close(self) -> None:
-        super().close()
-        self._holds.close()
+    def settle(self) -> None:
+        """Return when no transaction that joined is still on its way to be committed. Raises JournalTrouble."""
+        with self._translated(), self._writer.alone():
+            try:
+                self._engine.begin(durable=False, patience=self._patience)
+            finally:
+                self._engine.roll_back()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except psycopg.Error as error:
+            raise self._engine.trouble(error) from error
 
 
 class PostgresReader(Reader):
@@ -73,32 +93,50 @@ class PostgresReader(Reader):
         self._place = place
         self._idle: list[psycopg.Connection[Any]] = []
         self._lock = threading.Lock()
-        self._closed = False
+        self._closed = self._lost = False
+        self._process = os.getpid()
 
     def rows(self, sql: str, values: Sequence[object] = ()) -> list[Any]:
-        found: list[Any] = []
         # No other text is ever stored, and no number beyond 64 bits.
         if any("\0" in value for value in values if isinstance(value, str)):
-            return found
+            return []
         try:
-            with self._connection() as connection, suppress(UnicodeEncodeError, psycopg.errors.NumericValueOutOfRange):
-                found = connection.execute(spelled(sql), values).fetchall()
+            return self._asked(sql, values)
+        except psycopg.OperationalError as error:
+            if not self._drop():
+                raise trouble(error, self._place) from error
         except psycopg.Error as error:
             raise trouble(error, self._place) from error
-        return found
+        return self.rows(sql, values)  # a server that was restarted is met again
 
     def close(self) -> None:
         with self._lock:
             self._closed = True
-            while self._idle:
+            while self._idle and os.getpid() == self._process:  # else they are those of the process that forked
                 self._idle.pop().close()
+
+    def _asked(self, sql: str, values: Sequence[object]) -> list[Any]:
+        with self._connection() as connection, suppress(UnicodeEncodeError, psycopg.errors.NumericValueOutOfRange):
+            return connection.execute(spelled(sql), values).fetchall()
+        return []
+
+    def _drop(self) -> bool:
+        """Let go of the connections that a lost server left; whether there were any."""
+        with self._lock:
+            before = len(self._idle)
+            self._idle = [one for one in self._idle if not one.closed]
+            lost, self._lost = self._lost or len(self._idle) < before, False
+            return lost
 
     @contextmanager
     def _connection(self) -> Iterator[psycopg.Connection[Any]]:
         with self._lock:
             if self._closed:
                 raise JournalTrouble(f"{self._place} is closed", fix="open the journal again")
-            connection = self._idle.pop() if self._idle else None
+            if os.getpid() != self._process:
+                raise JournalTrouble(f"{self._place} was opened before this process was forked", fix="open the journal after the fork")
+            kept = self._idle.pop() if self._idle else None
+        connection = kept
         if connection is None or connection.closed:
             connection = connect(self._url)
             connection.execute("SET default_transaction_read_only = on")
@@ -106,6 +144,7 @@ class PostgresReader(Reader):
             yield connection
         finally:
             with self._lock:
+                self._lost = self._lost or (kept is connection and connection.closed)
                 self._give_back(connection)
 
     def _give_back(self, connection: psycopg.Connection[Any]) -> None:
@@ -115,52 +154,8 @@ class PostgresReader(Reader):
             self._idle.append(connection)
 
 
-class Holds:
-    """Runs that this process advances: locks of one connection, given back by the server when it is gone."""
-
-    def __init__(self, url: str, place: str) -> None:
-        self._url = url
-        self._place = place
-        self._lock = threading.Lock()
-        self._held: set[RunId] = set()
-        self._connection: psycopg.Connection[Any] | None = None
-
-    @contextmanager
-    def held(self, run: RunId) -> Iterator[None]:
-        """Raises RunBusy at once when it is held, also by this process; JournalTrouble when the server is gone."""
-        try:
-            with self._lock:
-                self._take(run)
-        except psycopg.Error as error:
-            raise trouble(error, self._place) from error
-        try:
-            yield
-        finally:
-            with self._lock, suppress(psycopg.Error):
-                self._held.discard(run)
-                if self._connection is not None:
-                    self._connection.execute("SELECT pg_advisory_unlock(%s)", (_number(run),))
-
-    def close(self) -> None:
-        with self._lock:
-            if self._connection is not None:
-                self._connection.close()
-
-    def _take(self, run: RunId) -> None:
-        connection = self._connection
-        if connection is None or (connection.closed and not self._held):
-            connection = self._connection = connect(self._url)
-        if run in self._held or connection.execute("SELECT pg_try_advisory_lock(%s)", (_number(run),)).fetchone() != (True,):
-            raise RunBusy(f"another process is advancing run {run}", fix="wait for it, or end that process")
-        self._held.add(run)
-
-
 def open_postgres(url: str, *, clock: Clock | None = None, patience: float = PATIENCE) -> PostgresJournal:
     """Open or create the journal in the database at `url`. Raises BadInput for another kind of URL, or JournalTrouble."""
     if not url.startswith(PREFIX):
         raise BadInput("the journal's URL is of another kind", fix="write it as postgresql+psycopg://user:${PASSWORD}@host/database")
     return PostgresJournal("postgresql://" + url.removeprefix(PREFIX), clock=clock, patience=patience)
-
-
-def _number(run: RunId) -> int:
-    return int.from_bytes(hashlib.sha256(b"remit.run " + run.encode()).digest()[:8], "big", signed=True)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import psycopg
 
@@ -14,6 +14,8 @@ from remit.errors import DiskFull, JournalCorrupt, JournalLocked, JournalTrouble
 from remit.journal.engine import PATIENCE
 from remit.journal.schema import kind_text
 from remit.journal.transaction import Head, Transaction
+
+T = TypeVar("T")
 
 _LOCK: Final = 0x52454D4954
 """The number of the advisory lock that makes one writer."""
@@ -32,6 +34,13 @@ CREATE TABLE remit.pending(kind TEXT COLLATE "C" NOT NULL, seq BIGINT NOT NULL, 
 CREATE TABLE remit.ledger(
   seq BIGINT PRIMARY KEY, run TEXT COLLATE "C" NOT NULL, n BIGINT NOT NULL, head BYTEA NOT NULL, at BIGINT NOT NULL, hash BYTEA NOT NULL);
 """
+_SETTINGS: Final = """
+SELECT pg_catalog.set_config(key, value, false) FROM pg_catalog.pg_settings JOIN (VALUES
+  ('search_path', 'pg_catalog'), ('idle_session_timeout', '0'), ('statement_timeout', '0'), ('transaction_timeout', '0'),
+  ('idle_in_transaction_session_timeout', '0'), ('lock_timeout', '10s')) AS wanted(key, value) ON name = key"""
+"""What a server has not (older ones know fewer) is not set."""
+_HASTE: Final = 1.0
+"""Seconds that a transaction waits for somebody's table lock before the patient way is taken."""
 _ROW: Final = "(%s, %s::bigint, %s::bigint, %s::text, %s::bigint, %s::text, %s::text, %s::text, %s::bytea)"
 _INSERT: Final = """
 INSERT INTO remit.entries(seq, run, n, kind, at, action, part, body, hash)
@@ -54,11 +63,15 @@ class _Busy(psycopg.OperationalError):
     """Another process is writing."""
 
 
+class _Lost(psycopg.OperationalError):
+    """A run that was held is held by another process."""
+
+
 class PostgresTransaction(Transaction):
     """As for SQLite. A failed statement would end the transaction, so each call has a point to go back to."""
 
     taken = psycopg.errors.UniqueViolation
-    unfit = psycopg.DataError
+    unfit = (psycopg.DataError, psycopg.errors.ProgramLimitExceeded)
     code = staticmethod(kind_text)
 
     def __init__(self, connection: psycopg.Connection[Any], known: Mapping[str, Head]) -> None:
@@ -91,6 +104,7 @@ class PostgresEngine:
 
     def __init__(self, url: str, *, patience: float = PATIENCE) -> None:
         self._url = url
+        self._held: set[int] = set()
         self.place = _place(url)
         try:
             self._connection = connect(url)
@@ -105,17 +119,21 @@ class PostgresEngine:
             raise
 
     def begin(self, *, durable: bool, patience: float) -> None:
-        if self._connection.closed:
-            self._connection = connect(self._url)
-        commit = "on" if durable else "off"
-        lock = f"SET LOCAL lock_timeout = {int(patience * 1000)}; SELECT pg_advisory_xact_lock({_LOCK})"
-        told = self._connection.execute(
-            f"BEGIN; SET LOCAL synchronous_commit = {commit}; {lock if patience else f'SELECT pg_try_advisory_xact_lock({_LOCK})'}"
-        )
-        while told.nextset():
-            pass
-        if not patience and told.fetchone() != (True,):
-            raise _Busy
+        """A connection that was lost meanwhile is made anew, as nothing was said yet."""
+        self._meeting(lambda: self._begin(durable=durable, patience=patience))
+
+    def hold(self, number: int) -> bool:
+        """Take a lock for as long as this session lasts, or until `release`; whether it was free. Between transactions only."""
+        if number in self._held or self._meeting(lambda: _one(self._connection, f"SELECT pg_try_advisory_lock({number})")) is not True:
+            return False
+        self._held.add(number)
+        return True
+
+    def release(self, number: int) -> None:
+        """Never raises: what is not given back ends with the session."""
+        self._held.discard(number)
+        with suppress(psycopg.Error):
+            self._connection.execute(f"SELECT pg_advisory_unlock({number})")
 
     def transaction(self, known: Mapping[str, Head]) -> Transaction:
         return PostgresTransaction(self._connection, known)
@@ -140,7 +158,37 @@ class PostgresEngine:
     def close(self) -> None:
         self._connection.close()
 
+    def _meeting(self, work: Callable[[], T]) -> T:
+        """Do it; once more on a new connection if the old one turns out to be gone."""
+        if not self._connection.closed:
+            try:
+                return work()
+            except psycopg.OperationalError:
+                if not self._connection.closed:
+                    raise
+        self._connection = connect(self._url)
+        # Whoever took a run that was held by the lost session is at work on it by now: then nothing more is written here.
+        if not all(_one(self._connection, f"SELECT pg_try_advisory_lock({number})") for number in self._held):
+            self._connection.close()
+            raise _Lost
+        return work()
+
+    def _begin(self, *, durable: bool, patience: float) -> None:
+        lock = "pg_advisory_xact_lock" if patience else "pg_try_advisory_xact_lock"
+        limit = int((patience or _HASTE) * 1000)
+        told = self._connection.execute(
+            "BEGIN ISOLATION LEVEL READ COMMITTED; "  # else a snapshot from before the lock would not see the last line
+            f"SET LOCAL synchronous_commit = {'on' if durable else 'off'}; SET LOCAL lock_timeout = {limit}; SELECT {lock}({_LOCK})"
+        )
+        while told.nextset():
+            pass
+        if not patience and told.fetchone() != (True,):
+            raise _Busy
+
     def _prepare(self, patience: float) -> None:
+        encoding = self._connection.info.parameter_status("server_encoding")
+        if encoding != "UTF8":
+            raise JournalTrouble(f"{self.place} cannot hold all text, as its encoding is {encoding}", fix="use one with ENCODING 'UTF8'")
         self.begin(durable=True, patience=patience)
         version = None
         if self._connection.execute("SELECT to_regclass('remit.about')").fetchone() != (None,):
@@ -166,13 +214,24 @@ def spelled(sql: str) -> str:
 
 
 def connect(url: str) -> psycopg.Connection[Any]:
-    """In autocommit mode, for any thread, one at a time. Raises psycopg.Error."""
-    return psycopg.connect(url, autocommit=True, connect_timeout=10, application_name="remit")
+    """In autocommit mode, for any thread, one at a time, whatever the database or the role has set. Raises psycopg.Error."""
+    made = psycopg.connect(url, autocommit=True, connect_timeout=10, application_name="remit", client_encoding="utf8", keepalives_idle=30)
+    try:
+        made.execute(_SETTINGS)
+    except BaseException:
+        made.close()
+        raise
+    return made
 
 
 def lock_journal(connection: psycopg.Connection[Any]) -> None:
     """Become the one writer until the end of the transaction. Raises psycopg.Error when that takes too long."""
-    connection.execute(f"SELECT pg_advisory_xact_lock({_LOCK})")
+    connection.execute(f"SELECT pg_catalog.pg_advisory_xact_lock({_LOCK})")
+
+
+def _one(connection: psycopg.Connection[Any], sql: str) -> Any:
+    found = connection.execute(sql).fetchone()
+    return found[0] if found else None
 
 
 def trouble(error: Exception, place: str) -> JournalTrouble:
@@ -183,7 +242,11 @@ def trouble(error: Exception, place: str) -> JournalTrouble:
             return JournalLocked(f"another process keeps {place} locked", fix="end what holds it (pg_locks shows who), then try again")
         case psycopg.errors.DiskFull():
             return DiskFull(f"no space left to write {place}", fix="free some space; nothing was recorded and the journal needs no repair")
-        case psycopg.errors.InsufficientPrivilege() | psycopg.errors.ReadOnlySqlTransaction():
+        case _Lost():
+            return JournalTrouble(f"another process advances a run that this one held, as {place} was lost meanwhile", fix="resume the run")
+        case psycopg.errors.ReadOnlySqlTransaction():
+            return JournalTrouble(f"{place} is read-only ({said})", fix="name the server that is written to")
+        case psycopg.errors.InsufficientPrivilege():
             return JournalTrouble(f"{place} cannot be written ({said})", fix="let this role create or own the schema `remit` there")
         case psycopg.errors.UndefinedTable() | psycopg.errors.UndefinedColumn() | psycopg.errors.IndexCorrupted():
             return JournalCorrupt(f"{place} is not a sound journal ({said})", fix="restore a copy of the schema `remit`")

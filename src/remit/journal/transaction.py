@@ -70,7 +70,7 @@ class Transaction:
 
     taken: type[Exception] = sqlite3.IntegrityError
     """Raised for a line or a number that is there already."""
-    unfit: type[Exception] = sqlite3.DataError
+    unfit: type[Exception] | tuple[type[Exception], ...] = sqlite3.DataError
     code = staticmethod(kind_code)
 
     def __init__(self, execute: Callable[..., Any], known: Mapping[str, Head]) -> None:
@@ -100,7 +100,7 @@ class Transaction:
         except self.unfit as error:
             self._back()
             self._forget(heads)
-            raise ArgsInvalid(f"a line cannot be stored: {error}", fix="keep it below 1 GB") from None
+            raise ArgsInvalid(f"a line cannot be stored: {error}", fix="keep it below 1 GB, and its names short") from None
         self._heads.update(heads)
         for seq, one in enumerate(lines, last - len(lines) + 1):
             if one.kind in _PROJECTED:

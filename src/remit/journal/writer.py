@@ -14,8 +14,8 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -114,6 +114,13 @@ class Writer:
         if hurry and self._write_here(job):
             return Done(job.error) if job.error else _DONE
         return self._accept(job)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Between two transactions: the engine is the caller's as long as the block lasts."""
+        self._check_usable()
+        with self._writing:
+            yield
 
     def _accept(self, job: Job) -> Future[None]:
         """Leave it to the thread, or to the next call in a hurry. The order of acceptance is the order in the journal."""

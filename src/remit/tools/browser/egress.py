@@ -39,7 +39,9 @@ class Egress:
         self._tasks.add(task)
         try:
             await self._served(reader, writer)
-        except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, TimeoutError, ValueError, RemitError):
+        except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, TimeoutError, ValueError, IndexError, RemitError):
+            pass
+        except asyncio.CancelledError:  # by `close`; asyncio's server would print it
             pass
         finally:
             self._tasks.discard(task)
@@ -70,16 +72,28 @@ class Egress:
         try:
             if tunnel:
                 writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+                await self._both(reader, writer, up, down)
             else:
                 down.write(_origin_form(method, place, headers))
-            await self._both(reader, writer, up, down)
+                await self._answered(up, writer)
         finally:
             down.close()
+
+    async def _answered(self, up: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One answer, and nothing of what the browser says afterwards: it is told that the connection ends with it."""
+        head = b"HTTP/1.1 1"
+        while head.split(b" ", 2)[1][:1] == b"1":
+            async with asyncio.timeout(_SECONDS):
+                head = await up.readuntil(b"\r\n\r\n")
+            first, *lines = head.removesuffix(b"\r\n\r\n").split(b"\r\n")
+            kept = [line for line in lines if not line.lower().startswith((b"connection:", b"keep-alive:", b"proxy-"))]
+            writer.write(b"\r\n".join([first, *kept, b"connection: close", b"", b""]))
+        await self._pipe(up, writer, counted=True)
 
     async def _connected(self, place: Place) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         address, *_ = await addresses(place, private=self.private(place.origin))
         async with asyncio.timeout(_SECONDS):
-            return await asyncio.open_connection(str(address), place.port)
+            return await asyncio.open_connection(str(address), place.port, limit=_HEAD)
 
     async def _both(self, *ends: asyncio.StreamReader | asyncio.StreamWriter) -> None:
         """Until either side is through."""

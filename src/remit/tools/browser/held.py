@@ -118,7 +118,7 @@ class Gatekeeper:
         except RemitError:  # told by `answers`
             await route.abort("failed")
             return
-        if _sends_on(answer):
+        if _sends_on(sent, answer):
             await route.fulfill(status=HTTPStatus.NO_CONTENT)
             return
         headers = {name: value for name, value in answer.headers.items() if name not in _NOT_HANDED_BACK}
@@ -137,9 +137,10 @@ async def _gone(sent: Sent, private: Callable[[str], bool]) -> Answer:
     return await ask(wanted)
 
 
-def _sends_on(answer: Answer) -> bool:
-    """Whether it wants the same sent elsewhere, where nobody has agreed to send it."""
-    return answer.status in {HTTPStatus.TEMPORARY_REDIRECT, HTTPStatus.PERMANENT_REDIRECT}
+def _sends_on(sent: Sent, answer: Answer) -> bool:
+    """Whether the browser would send the same elsewhere, where nobody has agreed to send it: only of a POST some redirects make a GET."""
+    kept = {HTTPStatus.TEMPORARY_REDIRECT, HTTPStatus.PERMANENT_REDIRECT}
+    return answer.status in (kept if sent.method == "POST" else {*kept, HTTPStatus.MOVED_PERMANENTLY, HTTPStatus.FOUND})
 
 
 def _end(sent: Sent, task: asyncio.Task[Answer]) -> dict[str, JsonValue] | RemitError:
@@ -154,7 +155,7 @@ def _end(sent: Sent, task: asyncio.Task[Answer]) -> dict[str, JsonValue] | Remit
     answer = task.result()
     if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return ToolUncertain(f"{sent.told} was answered with {answer.status}", fix="look at the site whether it acted")
-    if _sends_on(answer):
+    if _sends_on(sent, answer):
         to = visible(answer.headers.get("location", "elsewhere"), keep="")
         return ToolFailed(f"{sent.told} is wanted at {to} instead", fix="open that page, and send from there")
     if answer.status >= HTTPStatus.BAD_REQUEST:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 WITHOUT: Final = """
-for (const name of ['Worker', 'SharedWorker', 'RTCPeerConnection', 'webkitRTCPeerConnection', 'WebTransport', 'WebSocketStream'])
-  delete globalThis[name];
+for (const name of [
+  'Worker', 'SharedWorker', 'RTCPeerConnection', 'webkitRTCPeerConnection', 'WebTransport', 'WebSocketStream', 'fetchLater',
+]) delete globalThis[name];
+for (const name of ['joinAdInterestGroup', 'leaveAdInterestGroup', 'updateAdInterestGroups', 'runAdAuction', 'sendAdAuctionBeacon'])
+  delete Navigator.prototype[name];
 """
 """Run before any script of any window: what would send where the browser's requests are not seen does not exist."""
 
@@ -41,6 +44,11 @@ FACTS: Final = f"""(most) => {{
 CALLED: Final = f"(found, wanted) => {{ {_NAMES} return found.flatMap((e, at) => name(e) === wanted ? [at] : []) }}"
 """Which of these elements `FACTS` calls so."""
 
-HIDDEN: Final = "() => [...document.querySelectorAll('input[type=hidden]')].map(e => e.name)"
+HIDDEN: Final = """() => {
+  const all = [...document.querySelectorAll('input, textarea, select, button')].filter(e => e.name)
+  const seen = new Set(all.filter(e => e.type !== 'hidden').map(e => e.name))
+  return [...new Set(all.map(e => e.name))].filter(name => !seen.has(name))
+}"""
+"""The names that stand for nothing but hidden fields, anywhere on the page."""
 
 KIND: Final = "e => e.tagName === 'SELECT' ? 'select' : e.type || ''"

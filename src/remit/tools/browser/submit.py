@@ -18,7 +18,7 @@ from remit.ports import Call, Captured, Happened, Preview, Probed, ToolSpec
 from remit.tools.args import described, schema, text
 from remit.tools.base import BaseTool
 from remit.tools.browser.held import Sent
-from remit.tools.browser.same import key, told
+from remit.tools.browser.same import key, told, whole
 from remit.tools.browser.scripts import HIDDEN
 from remit.tools.browser.sites import SECONDS, Room
 from remit.tools.browser.steps import STEPS, URL, Step, read_steps
@@ -135,7 +135,7 @@ class BrowserSubmit(BaseTool):
         """What is shown must be all, and go where the person said."""
         if not held:
             raise ToolFailed("clicking that sends nothing that may change something", fix="use it as a step of browser.open")
-        if not all(one.whole for one in held):
+        if not all(map(whole, held)):
             raise ToolFailed("it would send more than can be shown", fix="do that yourself")
         here = read_url(self._url(call.args)).origin
         if self.effect(call.args) is not Effect.IRREVERSIBLE and any(one.place.origin != here for one in held):

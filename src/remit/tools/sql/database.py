@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import parse_qsl, urlsplit
 
 from remit.domain.values import canonical
 from remit.errors import BadInput, Conflict, ToolFailed, ToolUncertain, Unavailable
@@ -61,7 +60,7 @@ class Database:
     def __init__(self, name: str, url: str, *, seconds: int = SECONDS, journal: str = "") -> None:
         """`journal` is the URL of the database that the journal is in. Raises BadInput for a URL of another kind of database."""
         self.name = name
-        self.shared = bool(journal) and _place(url) == _place(journal)
+        self.shared = bool(journal) and _place(url) is not None and _place(url) == _place(journal)
         """Whether what is written can be committed together with its record."""
         self._url = url
         self._seconds = seconds
@@ -84,7 +83,7 @@ class Database:
         """
         import sqlalchemy as sa  # noqa: PLC0415 - a large library; only databases pay for it
 
-        with self._transaction(self.dialect.read_write) as connection:
+        with self._transaction(self._read_write) as connection:
             yield connection
             try:
                 connection.commit()
@@ -108,6 +107,8 @@ class Database:
         import sqlalchemy as sa  # noqa: PLC0415 - a large library; only databases pay for it
 
         schema, _, name = table.rpartition(".")
+        if self.shared and schema.strip('"').lower() == "remit":
+            raise ToolFailed("the schema `remit` there is the journal's own", fix="use `remit log`; name other tables")
         looks = sa.inspect(connection)
         quoted = self.dialect.quoted(table)
         if not self.execute(connection, *self.dialect.is_table(schema, name)).fetchone():
@@ -141,6 +142,10 @@ class Database:
                 exact = dict(zip(shape.columns, map(self.dialect.encoded, row), strict=True))
                 found[canonical({name: exact[name] for name in shape.key})] = exact
         return found
+
+    def _read_write(self, seconds: int) -> Sequence[str]:
+        """A snapshot from before the journal's lock was had would not see the last line."""
+        return (*(["SET TRANSACTION ISOLATION LEVEL READ COMMITTED"] if self.shared else []), *self.dialect.read_write(seconds))
 
     @cached_property
     def _engine(self) -> Engine:
@@ -207,16 +212,17 @@ class Database:
             yield Child(table=table, columns=own_names, refers_to=other_names, alike=all(alike_all))
 
 
-def _place(url: str) -> tuple[str, ...]:
-    """Server and database, however the user and the password are."""
+def _place(url: str) -> Mapping[str, str] | None:
+    """Server and database, however the user and the password are; None for what cannot be read, which is said when it is opened."""
     try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:  # said when it is opened
-        return (url,)
-    query = dict(parse_qsl(parts.query))
-    host, port_named = parts.hostname or query.get("host", ""), str(port or query.get("port", 5432))
-    return parts.scheme, host, port_named, parts.path.strip("/") or query.get("dbname", "")
+        from psycopg import Error  # noqa: PLC0415 - a large library; whoever has a journal there has it already
+        from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415 - see above
+
+        parts = {name: str(value) for name, value in conninfo_to_dict(url.replace("+psycopg", "", 1)).items()}
+    except (ImportError, Error):
+        return None
+    named = {"host": "", "hostaddr": "", "port": "5432", "service": "", "dbname": parts.get("user", ""), **parts}
+    return {name: named[name] for name in ("host", "hostaddr", "port", "service", "dbname")}
 
 
 def _said(error: Any) -> str:

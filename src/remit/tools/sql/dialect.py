@@ -22,7 +22,8 @@ _STEPS: Final = 10_000
 _GRACE: Final = 5
 """Seconds in which a PostgreSQL server may still say that a statement took too long."""
 _EXACT: Final = (
-    "extra_float_digits = 1", "DateStyle = 'ISO, YMD'", "IntervalStyle = 'postgres'", "bytea_output = 'hex'", "TimeZone = 'UTC'"
+    "extra_float_digits = 1", "DateStyle = 'ISO, YMD'", "IntervalStyle = 'postgres'", "bytea_output = 'hex'", "TimeZone = 'UTC'",
+    "standard_conforming_strings = on",  # as those read it who look for the end of a statement
 )  # fmt: skip
 _SIDE: Final = (
     "(SELECT CASE WHEN upper(t) LIKE '%INT%' THEN 'number' WHEN upper(t) LIKE '%CHAR%' OR upper(t) LIKE '%CLOB%' OR upper(t) LIKE '%TEXT%'"

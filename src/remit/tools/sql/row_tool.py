@@ -82,6 +82,9 @@ class RowTool(SqlTool):
         lines = [f"{c.place}: {'as it was to become' if d else 'as before' if u else 'something else by now'}" for c, d, u in parts]
         return Probed(happened=Happened.UNKNOWN, result=result, detail="\n".join(lines[:NAMED]))
 
+    def only_rows(self, call: Call) -> bool:  # noqa: ARG002 - none of them does anything else
+        return True
+
     def undo(self, call: Call, result: JsonValue) -> Undo | None:
         """Every row as it was, unless somebody changed it since."""
         planned = self._unpacked(call.captured)

@@ -14,13 +14,14 @@ from remit.ports import Call, Happened, Probed
 from remit.tools.args import text
 from remit.tools.base import BaseTool
 from remit.tools.sql.database import Database
-from remit.tools.sql.statement import Statement, read_statement
+from remit.tools.sql.statement import Statement, Verb, read_statement
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 _OURS: Final = re.compile(r'\bremit\b"?\s*\.|\bschema\b.*\bremit\b', re.IGNORECASE | re.DOTALL)
 """What names the journal's tables. Code that puts the name together passes; what it does to the journal, `remit log --verify` finds."""
+_COMMENTS: Final = tuple(re.compile(one, re.DOTALL) for one in (r"(?!)", r"/\*.*?\*/", r"--[^\n]*", r"/\*.*?\*/|--[^\n]*"))
 DATABASE: Final[Mapping[str, JsonValue]] = {"type": "string", "minLength": 1, "description": "the database's name in remit's configuration"}
 SQL: Final[Mapping[str, JsonValue]] = {"type": "string", "minLength": 1, "description": "one statement"}
 
@@ -41,7 +42,7 @@ class SqlTool(BaseTool):
     def statement(self, args: Mapping[str, JsonValue]) -> Statement:
         """Raises ArgsInvalid, ToolFailed."""
         database, sql = self.database(args), text(args, "sql")
-        if database.shared and _OURS.search(sql):
+        if database.shared and any(_OURS.search(comment.sub(" ", sql)) for comment in _COMMENTS):
             raise ArgsInvalid("the schema `remit` there is the journal's own", fix="use `remit log`; name other tables")
         return read_statement(sql, database.dialect.name)
 
@@ -52,10 +53,17 @@ class SqlTool(BaseTool):
             call.seal(connection.connection.dbapi_connection, result)
 
     async def probe(self, call: Call) -> Probed:
-        """What was committed in the journal's own database is recorded; so what is not recorded surely was not."""
-        if self.database(call.args).shared:
+        """What was committed in the journal's own database is recorded; so what is not recorded surely was not.
+
+        Only where all that it did is rows: a program that COPY calls, say, is not rolled back.
+        """
+        if self.database(call.args).shared and self.only_rows(call):
             return Probed(happened=Happened.NO, again=True)
         return await super().probe(call)
+
+    def only_rows(self, call: Call) -> bool:
+        """Whether a transaction that is rolled back leaves nothing of the call."""
+        return self.statement(call.args).verb not in {Verb.OTHER, Verb.READ}
 
     def title(self, args: Mapping[str, JsonValue]) -> str:
         return f"{self.spec.name.removeprefix('sql.')} in {text(args, 'database')}: {visible(text(args, 'sql'), keep='')}"
