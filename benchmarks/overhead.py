@@ -109,7 +109,8 @@ async def together(app: App, runs: int, actions: int) -> dict[str, float]:
 
     journal = app.journal
     commits: int = journal.commits  # type: ignore[attr-defined]
-    wall, cpu = await _timed(lambda: asyncio.wait_for(asyncio.gather(*(one(f"many{n}") for n in range(runs))), 600))  # type: ignore[arg-type]
+    async with asyncio.timeout(600):
+        wall, cpu = await _timed(lambda: asyncio.gather(*(one(f"many{n}") for n in range(runs))))  # type: ignore[arg-type,return-value]
     await app.gate.flush()
     commits = journal.commits - commits  # type: ignore[attr-defined]
     return {

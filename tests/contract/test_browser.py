@@ -338,13 +338,14 @@ def test_a_visit_that_is_cancelled_leaves_no_browser(
     async def cancelled() -> None:
         call = Call(action=ActionId("r/a"), args={"url": f"{site.base}/slow"})
         visiting = asyncio.ensure_future(tools["browser.open"].run(call))
-        while not site.asked:
-            await asyncio.sleep(0.05)
+        async with asyncio.timeout(60):
+            while not site.asked:
+                await asyncio.sleep(0.05)
         assert browsers(tmp_path)
         visiting.cancel()
         await asyncio.gather(visiting, return_exceptions=True)
 
-    asyncio.run(asyncio.wait_for(cancelled(), 60))
+    asyncio.run(cancelled())
     until = time.monotonic() + 20
     while browsers(tmp_path) and time.monotonic() < until:
         asyncio.run(asyncio.sleep(0.1))

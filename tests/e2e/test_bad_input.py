@@ -210,6 +210,35 @@ def test_interrupted_while_it_starts_it_says_so_and_nothing_is_lost(
     sound(remit)
 
 
+LOSES = """
+import gc, os, signal, sys, weakref
+from remit.cli import driving, interrupts, main
+
+number = int(sys.argv.pop())
+
+class Lost: pass
+
+def lose(app, run, own=driving._answers):
+    left = weakref.ref(one := Lost(), lambda _: os.kill(os.getpid(), number) or sum(range(1000)))
+    del one
+    driving._answers = own
+    return own(app, run)
+
+driving._answers = lose
+sys.exit(main())
+"""
+
+
+@proves("cli.interrupt_while_starting")
+@pytest.mark.parametrize(("number", "code"), SIGNALS)
+def test_a_signal_whose_error_python_throws_away_ends_it_all_the_same(remit: Program, number: signal.Signals, code: int) -> None:
+    """It comes while something is collected: what it raises there is printed and forgotten, the signal is not."""
+    argv = [sys.executable, "-c", LOSES, "run", remit.plan(LONG), str(int(number))]
+    done = subprocess.run(argv, cwd=remit.folder, env=remit.env(), capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert "Exception ignored in" in done.stderr
+    assert done.returncode == code, done
+
+
 @proves("cli.interrupt_while_waiting")
 @pytest.mark.parametrize(("number", "code"), SIGNALS)
 def test_interrupted_while_it_waits_for_an_answer_the_question_stays(remit: Program, number: signal.Signals, code: int) -> None:

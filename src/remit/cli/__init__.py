@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import gc
 import importlib
-import signal
 from typing import Final
 
 import click
 
 from remit import __version__
-from remit.cli.exits import BAD_INPUT, DONE, INTERRUPTED, Terminated
+from remit.cli.exits import BAD_INPUT, DONE, INTERRUPTED
+from remit.cli.interrupts import listen
 from remit.errors import RemitError
 
 _COMMANDS: Final = {
@@ -66,13 +66,9 @@ def remit() -> None:
     """
 
 
-def _terminate(number: int, frame: object) -> None:  # noqa: ARG001 - the signature of a handler
-    raise Terminated("interrupted; nothing is lost", fix="`remit resume` goes on where it stopped")
-
-
 def main() -> int:
     """Every error is one clear message on standard error; the answer is a documented exit code."""
-    signal.signal(signal.SIGTERM, _terminate)
+    listen()
     try:
         code = remit(standalone_mode=False)
     except click.ClickException as error:

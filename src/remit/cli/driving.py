@@ -13,8 +13,7 @@ from typing import Final, TypeVar
 import click
 
 from remit.app import App
-from remit.cli import show
-from remit.cli.exits import Interrupted, Terminated
+from remit.cli import interrupts, show
 from remit.cli.person import person
 from remit.domain.entry import Kind
 from remit.domain.question import Question
@@ -57,20 +56,20 @@ async def _interruptible(work: Coroutine[object, object, T]) -> T:
     """Do the work; SIGINT and SIGTERM cancel it at its next safe place."""
     loop = asyncio.get_running_loop()
     task = asyncio.ensure_future(work)
-    got: list[int] = []
 
     def interrupt(number: int) -> None:
-        got.append(number)
+        interrupts.received.append(number)
         task.cancel()
 
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     for number in before:
         loop.add_signal_handler(number, interrupt, number)
     try:
+        interrupts.check()
         return await task
     except asyncio.CancelledError:
-        kind = Terminated if signal.SIGTERM in got else Interrupted
-        raise kind("interrupted; nothing is lost", fix="`remit resume` goes on where it stopped") from None
+        interrupts.check()
+        raise
     finally:
         for number, handler in before.items():
             loop.remove_signal_handler(number)

@@ -29,7 +29,8 @@ async def matching(pattern: str, text: str) -> bool:
     )
     try:
         request = canonical([pattern, text]).encode("utf-8", "surrogatepass")
-        said, _ = await asyncio.wait_for(process.communicate(request), _SECONDS)
+        async with asyncio.timeout(_SECONDS):
+            said, _ = await process.communicate(request)
     except TimeoutError:
         raise PlanInvalid(
             f"{pattern!r} takes longer than {_SECONDS:g} s on this text", fix="write a simpler pattern, or use contains"

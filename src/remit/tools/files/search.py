@@ -74,7 +74,8 @@ async def _served(request: str, seconds: float) -> bytes:
         sys.executable, "-I", "-m", "remit.tools.files.search_worker", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
     )
     try:
-        answer, _ = await asyncio.wait_for(worker.communicate(request.encode("utf-8")), seconds)
+        async with asyncio.timeout(seconds):
+            answer, _ = await worker.communicate(request.encode("utf-8"))
     except TimeoutError:
         raise ToolFailed(
             f"the search took longer than {seconds:g} seconds", fix="search a smaller folder, or a simpler expression"

@@ -45,7 +45,8 @@ class Connection:
         """What the server says of its tools now. Raises Unavailable."""
         live = await self._connected()
         try:
-            return await asyncio.wait_for(live.ask(_listed), _LIST_SECONDS)
+            async with asyncio.timeout(_LIST_SECONDS):
+                return await live.ask(_listed)
         except Exception as error:  # whatever it is, nothing was done
             self._live = None
             raise Unavailable(f"MCP server {self._name} does not list its tools: {_said(error)}", fix="see what it says") from error
@@ -68,7 +69,8 @@ class Connection:
         if self._live is None or not self._live.usable():
             self._live = _Live(self._name, self._server)
         try:
-            await asyncio.wait_for(asyncio.wrap_future(self._live.ready), _CONNECT_SECONDS)
+            async with asyncio.timeout(_CONNECT_SECONDS):
+                await asyncio.wrap_future(self._live.ready)
         except Exception as error:
             self._live.close()
             self._live = None

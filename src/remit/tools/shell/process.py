@@ -93,7 +93,8 @@ class _Init:
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(self.fd, signal.SIGKILL)
         try:
-            await asyncio.wait_for(self.gone.wait(), _DEATH_SECONDS)
+            async with asyncio.timeout(_DEATH_SECONDS):
+                await self.gone.wait()
         except TimeoutError:
             raise ToolFailed(
                 f"the command's processes do not end (process {self.pid})", fix="see what the kernel waits for there"
@@ -124,7 +125,8 @@ class _Running:
         begun = clock()
         stopped = await self._watch(limits)
         await self.drained(_DEATH_SECONDS)
-        code = _exit_code(await asyncio.wait_for(self.lines.read(), _DEATH_SECONDS))
+        async with asyncio.timeout(_DEATH_SECONDS):
+            code = _exit_code(await self.lines.read())
         if code is None and not stopped:
             raise Unavailable(self.err.output().text.strip() or f"bwrap ended with {self.process.returncode}")
         return Ran(
@@ -144,7 +146,8 @@ class _Running:
         os.close(self.go)
         try:
             await self._end()
-            await asyncio.wait_for(self.process.wait(), _DEATH_SECONDS)
+            async with asyncio.timeout(_DEATH_SECONDS):
+                await self.process.wait()
         except TimeoutError:
             os.kill(self.process.pid, signal.SIGKILL)
         finally:
@@ -162,7 +165,8 @@ class _Running:
         stopped = ""
         while not stopped and not self.init.gone.is_set():
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.init.gone.wait(), min(_WATCH_SECONDS, max(until - clock(), 0.001)))
+                async with asyncio.timeout(min(_WATCH_SECONDS, max(until - clock(), 0.001))):
+                    await self.init.gone.wait()
             if not self.init.gone.is_set():
                 stopped = TIMED_OUT if clock() >= until else CROWDED if self.init.crowded() else ""
         await self._end()
@@ -204,7 +208,8 @@ async def _start(argv: Sequence[str], fds: Sequence[int], limits: Limits) -> _Ru
     drains = [asyncio.ensure_future(drain(process.stdout, out)), asyncio.ensure_future(drain(process.stderr, err))]
     running = _Running(process=process, lines=lines, transport=transport, go=go, out=out, err=err, drains=drains)
     try:
-        line = await asyncio.wait_for(lines.readline(), _DEATH_SECONDS)
+        async with asyncio.timeout(_DEATH_SECONDS):
+            line = await lines.readline()
         if line:
             running.init = _Init(int(json.loads(line)["child-pid"]), limits.processes)
     except (TimeoutError, OSError) as error:

@@ -1,0 +1,34 @@
+"""SIGINT and SIGTERM, which must end the program even where the error that they raise is lost.
+
+Python throws away what is raised in a callback of its own (of a garbage collection or an import, say), and a signal comes at any moment.
+"""
+
+from __future__ import annotations
+
+import signal
+
+from remit.cli.exits import Interrupted, Terminated
+
+received: list[int] = []
+"""Since `listen`."""
+
+
+def listen() -> None:
+    """From now on both are noted and raised."""
+    signal.signal(signal.SIGTERM, _raise)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # nohup and the like have it ignored
+        signal.signal(signal.SIGINT, _raise)
+
+
+def check() -> None:
+    """Raise what was lost. Raises Interrupted, Terminated."""
+    if received:
+        kind = Terminated if signal.SIGTERM in received else Interrupted
+        raise kind("interrupted; nothing is lost", fix="`remit resume` goes on where it stopped")
+
+
+def _raise(number: int, frame: object) -> None:  # noqa: ARG001 - the signature of a handler
+    received.append(number)
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
+    check()
