@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _NOT_HANDED_ON: Final = frozenset({"host", "content-length", "connection", "accept-encoding", "proxy-connection"})
 _NOT_HANDED_BACK: Final = frozenset({"set-cookie", "content-length", "transfer-encoding", "connection"})
+_NOT_TAKEN: Final = frozenset({HTTPStatus.TEMPORARY_REDIRECT, HTTPStatus.PERMANENT_REDIRECT})
+"""Answers of a server that wants the same from somebody else."""
 _ODD: Final = re.compile(r'[ \\"<>^`{|}]')
 
 
@@ -139,8 +141,7 @@ async def _gone(sent: Sent, private: Callable[[str], bool]) -> Answer:
 
 def _sends_on(sent: Sent, answer: Answer) -> bool:
     """Whether the browser would send the same elsewhere, where nobody has agreed to send it: only of a POST some redirects make a GET."""
-    kept = {HTTPStatus.TEMPORARY_REDIRECT, HTTPStatus.PERMANENT_REDIRECT}
-    return answer.status in (kept if sent.method == "POST" else {*kept, HTTPStatus.MOVED_PERMANENTLY, HTTPStatus.FOUND})
+    return answer.status in (_NOT_TAKEN if sent.method == "POST" else {*_NOT_TAKEN, HTTPStatus.MOVED_PERMANENTLY, HTTPStatus.FOUND})
 
 
 def _end(sent: Sent, task: asyncio.Task[Answer]) -> dict[str, JsonValue] | RemitError:
@@ -157,7 +158,9 @@ def _end(sent: Sent, task: asyncio.Task[Answer]) -> dict[str, JsonValue] | Remit
         return ToolUncertain(f"{sent.told} was answered with {answer.status}", fix="look at the site whether it acted")
     if _sends_on(sent, answer):
         to = visible(answer.headers.get("location", "elsewhere"), keep="")
-        return ToolFailed(f"{sent.told} is wanted at {to} instead", fix="open that page, and send from there")
+        if answer.status in _NOT_TAKEN:
+            return ToolFailed(f"{sent.told} is wanted at {to} instead", fix="open that page, and send from there")
+        return ToolUncertain(f"{sent.told} was answered with {answer.status} to {to}", fix="look at the site whether it acted")
     if answer.status >= HTTPStatus.BAD_REQUEST:
         return ToolFailed(f"{sent.told} was refused ({answer.status})", fix="open the page and see what it wants")
     return {"method": sent.method, "url": sent.url, "status": answer.status}
