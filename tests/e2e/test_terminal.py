@@ -47,9 +47,13 @@ class Terminal:
             self.seen += chunk
         self.seen = self.seen.partition(text)[2]
 
-    def end(self) -> int:
-        while self._read():
-            pass
+    def end(self, press: str = "") -> int:
+        """Its exit code. `press` is typed again while nothing happens: Python loses a signal between showing a prompt and waiting."""
+        while True:
+            if press and not select.select([self.fd], [], [], 5)[0]:
+                self.type(press)
+            elif not self._read():
+                break
         _, status = os.waitpid(self.pid, 0)
         os.close(self.fd)
         return os.waitstatus_to_exitcode(status)
@@ -213,6 +217,6 @@ def test_ctrl_c_at_the_question_ends_the_program_and_records_no_answer(remit: Pr
     terminal = Terminal(remit, "run", remit.plan(WRITE), "--level", "operator")
     terminal.wait_for("approve? [y/n/edit/later]")
     terminal.type("\x03")
-    assert terminal.end() == 130
+    assert terminal.end(press="\x03") == 130
     assert len(remit.json("inbox", "--json")) == 1
     assert not (remit.folder / "note.txt").exists()
