@@ -7,13 +7,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from loopback_http import LoopbackServer, served
 from remit.config import Site as Configured
 from remit.journal.store import DirStore
 from remit.ports import Tool
@@ -84,18 +85,9 @@ class Shop:
         return [one for one in self.asked if one[0] not in {"GET", "HEAD", "OPTIONS"}]
 
 
-class _Http(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def __init__(self, state: Shop) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.state = state
-        state.port = self.server_address[1]
-
-
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server: _Http
+    server: LoopbackServer
 
     def do_GET(self) -> None:
         state, path = self.server.state, urlsplit(self.path).path
@@ -169,16 +161,8 @@ class _Handler(BaseHTTPRequestHandler):
 @contextmanager
 def shop() -> Iterator[Shop]:
     """A site of its own, ended with the block."""
-    state = Shop()
-    server = _Http(state)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
+    with served(Shop(), _Handler) as state:
         yield state
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def tools(state: Shop, base: Path, *, submits: dict[str, str] | None = None) -> dict[str, Tool]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from loopback_http import LoopbackServer, served
 
 PULLS = "/repos/ann/notes/pulls"
 
@@ -38,18 +39,9 @@ class Forge:
         return self.pulls[-1]
 
 
-class _Http(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def __init__(self, state: Forge) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.state = state
-        state.port = self.server_address[1]
-
-
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server: _Http
+    server: LoopbackServer
 
     def do_GET(self) -> None:
         parts = urlsplit(self.path)
@@ -116,13 +108,5 @@ class _Handler(BaseHTTPRequestHandler):
 @contextmanager
 def forge() -> Iterator[Forge]:
     """A forge of its own, ended with the block."""
-    state = Forge()
-    server = _Http(state)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
+    with served(Forge(), _Handler) as state:
         yield state
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

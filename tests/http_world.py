@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
+
+from loopback_http import LoopbackServer, served
 
 
 @dataclass
@@ -36,18 +37,9 @@ class Server:
         return f"http://127.0.0.1:{self.port}"
 
 
-class _Http(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def __init__(self, state: Server) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.state = state
-        state.port = self.server_address[1]
-
-
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server: _Http
+    server: LoopbackServer
 
     def do_GET(self) -> None:
         self._note(b"")
@@ -105,13 +97,5 @@ _CONTENTS = {"/big": (200, b"x" * 3_000_000), "/bytes": (200, b"\xff\x00"), "/mi
 @contextmanager
 def serving() -> Iterator[Server]:
     """A server of its own, ended with the block."""
-    state = Server()
-    server = _Http(state)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
+    with served(Server(), _Handler) as state:
         yield state
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -6,6 +6,7 @@ import asyncio
 import signal
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -142,30 +143,37 @@ def test_rows_of_the_journal_are_not_restored_either(url: str, tmp_path: Path, j
     assert len(list(journal.pending(Kind.ASKED))) == 1
 
 
+class Cut(PostgresJournal):
+    """Loses the connection of the first that joins, before its commit or after."""
+
+    when = ""
+
+    def join(self, connection: psycopg.Connection[Any], drafts: Sequence[Draft]) -> None:
+        super().join(connection, drafts)
+        if self.when == "after":
+            connection.execute("COMMIT")
+        if self.when:
+            with connected(self.url) as other:
+                other.execute("SELECT pg_terminate_backend(%s)", (connection.info.backend_pid,))
+        self.when = ""
+
+    def __init__(self, url: str, when: str) -> None:
+        super().__init__(url.replace("+psycopg", ""), clock=None, patience=10)
+        self.url, self.when = url, when
+
+
 @proves("sql.together")
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_a_commit_that_does_not_answer_is_looked_up_in_the_journal(
-    url: str, tmp_path: Path, journal: PostgresJournal, monkeypatch: pytest.MonkeyPatch, when: str
-) -> None:
+def test_a_commit_that_does_not_answer_is_looked_up_in_the_journal(url: str, tmp_path: Path, when: str) -> None:
     """The connection is lost before the commit: it surely did not happen. Lost after it: the record tells."""
-    join, cuts = journal.join, [1]
-
-    def cut(connection: psycopg.Connection[Any], drafts: Sequence[Draft]) -> None:
-        join(connection, drafts)
-        if cuts and cuts.pop():
-            if when == "after":
-                connection.execute("COMMIT")
-            with connected(url) as other:
-                other.execute("SELECT pg_terminate_backend(%s)", (connection.info.backend_pid,))
-
-    monkeypatch.setattr(journal, "join", cut)
-    outcome = asyncio.run(Road(url, tmp_path, journal).go())
-    assert isinstance(outcome, Outcome)
-    happened = when == "after"
-    assert outcome.status is (Status.SUCCEEDED if happened else Status.FAILED)
-    assert names(url).count("Gus") == happened
-    (finished,) = journal.read(RUN, kinds=[Kind.FINISHED])
-    assert ("succeeded" in finished.body_json) is happened
+    with closing(Cut(url, when)) as journal:
+        outcome = asyncio.run(Road(url, tmp_path, journal).go())
+        assert isinstance(outcome, Outcome)
+        happened = when == "after"
+        assert outcome.status is (Status.SUCCEEDED if happened else Status.FAILED)
+        assert names(url).count("Gus") == happened
+        (finished,) = journal.read(RUN, kinds=[Kind.FINISHED])
+        assert ("succeeded" in finished.body_json) is happened
 
 
 @proves("sql.together")

@@ -15,6 +15,7 @@ received: list[int] = []
 
 def listen() -> None:
     """From now on both are noted and raised."""
+    received.clear()
     signal.signal(signal.SIGTERM, _raise)
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # nohup and the like have it ignored
         signal.signal(signal.SIGINT, _raise)
