@@ -316,6 +316,34 @@ def test_interrupting_a_followed_log_ends_it_cleanly(remit: Program, number: sig
     assert "resume" not in said.err
 
 
+ASKED_WHETHER_IT_IS_A_TERMINAL = """
+import io, os, sys
+from remit.cli import main
+
+number = int(sys.argv.pop())
+
+class Out(io.TextIOWrapper):
+    def isatty(self):
+        os.kill(os.getpid(), number)
+        return sum(range(1000)) < 0
+
+sys.stdout = Out(sys.stdout.buffer)
+sys.exit(main())
+"""
+
+
+@proves("cli.interrupt_while_following")
+@pytest.mark.parametrize(("number", "code"), SIGNALS)
+def test_a_signal_that_comes_where_a_library_forgives_every_exception_is_not_forgiven(
+    remit: Program, number: signal.Signals, code: int
+) -> None:
+    """Click asks the stream whether it is a terminal, and takes whatever is raised then for a no."""
+    remit("run", remit.plan(WRITE))
+    argv = [sys.executable, "-c", ASKED_WHETHER_IT_IS_A_TERMINAL, "log", "--follow", str(int(number))]
+    done = subprocess.run(argv, cwd=remit.folder, env=remit.env(), capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert done.returncode == code, done
+
+
 @proves("cli.interrupt_during_approve")
 @pytest.mark.parametrize(("number", "code"), SIGNALS)
 def test_interrupted_while_approve_goes_on_with_the_run_the_approval_counts(remit: Program, number: signal.Signals, code: int) -> None:

@@ -9,8 +9,8 @@ from typing import Final
 import click
 
 from remit import __version__
-from remit.cli.exits import BAD_INPUT, DONE, INTERRUPTED
-from remit.cli.interrupts import listen
+from remit.cli.exits import BAD_INPUT, DONE
+from remit.cli.interrupts import exit_code, listen
 from remit.errors import RemitError
 
 _COMMANDS: Final = {
@@ -79,7 +79,7 @@ def main() -> int:
         code = error.exit_code
     except (KeyboardInterrupt, click.Abort):
         click.echo("remit: interrupted; `remit resume` goes on where it stopped", err=True)
-        code = INTERRUPTED
+        code = exit_code()
     except BrokenPipeError:
         code = DONE
     except SystemExit as leaving:

@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 import shlex
 import shutil
-import signal
 import sys
 import tempfile
 from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
 import click
 
-from remit.cli.exits import INTERRUPTED, NOT_DONE, TERMINATED
+from remit.cli import interrupts
+from remit.cli.exits import NOT_DONE
 from remit.cli.person import person
 from remit.errors import BadInput
 
@@ -44,14 +43,13 @@ def demo(ask_me: bool, keep: Path | None, files_only: bool, as_json: bool) -> No
         raise BadInput("--ask needs a terminal to ask at", fix="leave it out: a person at another terminal is played then")
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # not every locale has every name
-    signal.signal(signal.SIGTERM, _terminated)
     base = _place(keep)
     wish = Wish(keep=keep is not None, files_only=files_only, ask=_ask if ask_me else None, program=_program())
     try:
         held, told = show(base, Screen(sys.stdout), wish)
     except KeyboardInterrupt:
         click.echo(f"\nremit: interrupted; {f'what there is stays in {base}' if keep else 'nothing is left of it'}", err=True)
-        sys.exit(INTERRUPTED)
+        sys.exit(interrupts.exit_code())
     if as_json:
         click.echo(json.dumps(told, ensure_ascii=False))
     sys.exit(0 if held else NOT_DONE)
@@ -83,7 +81,3 @@ def _ask(app: App, question: Question) -> None:
     put = partial(ask_here, app, question, who=person())
     while not put():
         click.echo("the demo waits for this answer")
-
-
-def _terminated(_number: int, _frame: FrameType | None) -> None:
-    sys.exit(TERMINATED)

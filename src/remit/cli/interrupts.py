@@ -1,13 +1,14 @@
 """SIGINT and SIGTERM, which must end the program even where the error that they raise is lost.
 
-Python throws away what is raised in a callback of its own (of a garbage collection or an import, say), and a signal comes at any moment.
+They come at any moment, and Python throws away what is raised in a callback of its own (of a garbage collection or an import, say);
+libraries do the same with every `Exception`, which is why both raise `KeyboardInterrupt`, which is none.
 """
 
 from __future__ import annotations
 
 import signal
 
-from remit.cli.exits import Interrupted, Terminated
+from remit.cli.exits import INTERRUPTED, TERMINATED, Interrupted, Terminated
 
 received: list[int] = []
 """Since `listen`."""
@@ -21,6 +22,11 @@ def listen() -> None:
         signal.signal(signal.SIGINT, _raise)
 
 
+def exit_code() -> int:
+    """Of a program that one of them ended."""
+    return TERMINATED if signal.SIGTERM in received else INTERRUPTED
+
+
 def check() -> None:
     """Raise what was lost. Raises Interrupted, Terminated."""
     if received:
@@ -30,6 +36,4 @@ def check() -> None:
 
 def _raise(number: int, frame: object) -> None:  # noqa: ARG001 - the signature of a handler
     received.append(number)
-    if number == signal.SIGINT:
-        raise KeyboardInterrupt
-    check()
+    raise KeyboardInterrupt

@@ -9,8 +9,8 @@ from collections import deque
 import click
 
 from remit.app import App, places
-from remit.cli import show
-from remit.cli.exits import INTERRUPTED, JOURNAL, TERMINATED, Terminated
+from remit.cli import interrupts, show
+from remit.cli.exits import JOURNAL, Interrupted
 from remit.cli.runs import find_run
 from remit.cli.undo import moment
 from remit.domain.entry import Entry, Kind
@@ -48,11 +48,10 @@ def log(
                 after = item.seq
             sys.stdout.flush()
             while app.journal.version() == seen:
+                interrupts.check()
                 time.sleep(_TICK)
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)  # the usual way to end following
-    except Terminated:
-        sys.exit(TERMINATED)
+    except (KeyboardInterrupt, Interrupted):
+        sys.exit(interrupts.exit_code())  # the usual way to end following
     finally:
         app.close()
 

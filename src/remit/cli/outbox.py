@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from remit.app import App, places
-from remit.cli import show
+from remit.cli import interrupts, show
 from remit.cli.driving import drive, report
-from remit.cli.exits import DONE, INTERRUPTED, TERMINATED, WAITING, Terminated, exit_code_for
+from remit.cli.exits import DONE, WAITING, Interrupted, exit_code_for
 from remit.domain.run import RunKind, RunState
 from remit.errors import RunBusy
 
@@ -42,13 +42,12 @@ def outbox(send: bool, follow: bool, as_json: bool) -> None:
             resting: dict[str, int] = {}
             while True:
                 _send(app, resting)
+                interrupts.check()
                 time.sleep(_TICK)
         else:
             code = _send(app, {})
-    except KeyboardInterrupt:
-        code = INTERRUPTED
-    except Terminated:
-        code = TERMINATED
+    except (KeyboardInterrupt, Interrupted):
+        code = interrupts.exit_code()
     finally:
         app.close()
     sys.exit(code)
