@@ -11,6 +11,25 @@ from typing import Any
 
 from loopback_http import LoopbackServer, served
 
+ORDERS: dict[str, Any] = {
+    "openapi": "3.1.0",
+    "paths": {
+        "/orders": {
+            "post": {
+                "operationId": "order",
+                "requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}},
+            }
+        },
+        "/cancel/{id}": {
+            "post": {"operationId": "cancel", "parameters": [{"name": "id", "in": "path", "schema": {"type": "integer"}}],
+                     "requestBody": {"content": {"application/json": {"schema": {}}}}},
+        },
+        "/upload": {"post": {"requestBody": {"required": True, "content": {"text/plain": {}}}}},
+        "/secret": {"get": {"parameters": [{"name": "X-Key", "in": "header", "required": True}]}},
+    },
+}  # fmt: skip
+"""What an OpenAPI document says of it."""
+
 
 @dataclass
 class Server:

@@ -18,6 +18,36 @@ from remit.config import Service
 _SEATS = "buckets/theatre/collections/seats/records"
 MANAGED = ("data.last_modified", "data.id", "permissions")
 
+SEATS = """
+openapi: 3.0.3
+info: { title: seats, version: "1" }
+paths:
+  /buckets/theatre/collections/seats/records/{seat}:
+    parameters:
+      - { name: seat, in: path, required: true, schema: { type: string, pattern: "^[^/]*$" } }
+    get:
+      operationId: readSeat
+      summary: Read who has a seat.
+      parameters: [ { name: _fields, in: query, schema: { type: array, items: { type: string } } } ]
+      responses: { "200": { description: ok } }
+    put:
+      operationId: takeSeat
+      requestBody: { required: true, content: { application/json: { schema: { $ref: "#/components/schemas/Seat" } } } }
+      responses: { "200": { description: ok } }
+    delete:
+      responses: { "200": { description: ok } }
+components:
+  schemas:
+    Seat: { type: object, required: [data], properties: { data: { $ref: "#/components/schemas/Data" } } }
+    Data:
+      type: object
+      properties:
+        who: { type: string, nullable: true }
+        price: { type: integer, minimum: 0, exclusiveMinimum: true }
+        beside: { $ref: "#/components/schemas/Data" }
+"""
+"""What an OpenAPI document says of it."""
+
 
 @dataclass
 class Kinto:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -17,9 +19,10 @@ from claims import proves
 from files_world import picture
 from forge_world import PULLS, forge
 from git_world import COMMIT, Repo
-from http_world import serving
-from kinto_world import kinto
+from http_world import ORDERS, serving
+from kinto_world import SEATS, kinto
 from mail_world import MailWorld, imap, smtp
+from mcp_world import World as Notes
 from radicale_world import radicale
 from remit.config import Service
 from remit.domain.values import JsonValue
@@ -103,6 +106,29 @@ class World:
         known = _named(http_tools({"shop": shop_service, "theatre": seats.service}, self.store))
         return known, reset, lambda: (list(there.orders), seats.seats())
 
+    def openapi(self) -> Family:
+        there, seats = self.servers.enter_context(serving()), self.servers.enter_context(kinto())
+        documents = self.base / "seats.yaml", self.base / "orders.json"
+        documents[0].write_text(SEATS, encoding="utf-8")
+        documents[1].write_text(json.dumps({"openapi": "3.1.0", "paths": dict(list(ORDERS["paths"].items())[:2])}), encoding="utf-8")
+        takes_back = {"order": ("cancel", {"id": "${result.json.order}", "body": "cancelled"})}
+        theatre = replace(seats.service, openapi=documents[0])
+        orders = Service(base=there.base, private=True, idempotency="Idempotency-Key", openapi=documents[1], undo=takes_back)
+
+        def reset() -> None:
+            there.orders.clear()
+            there.keys.clear()
+            seats.empty()
+            seats.put("a1", who="ann")
+
+        known = _named(http_tools({"theatre": theatre, "orders": orders}, self.store))
+        return known, reset, lambda: (list(there.orders), seats.seats())
+
+    def mcp(self) -> Family:
+        there = Notes(self.base)
+        known = there.tools(there.server(trusted=True))
+        return known, lambda: there.notes.unlink(missing_ok=True), there.written
+
     def calendar(self) -> Family:
         there = self.servers.enter_context(radicale(self.base / "radicale"))
 
@@ -173,6 +199,12 @@ CALLS: Final[list[tuple[str, str, dict[str, JsonValue]]]] = [
     ("git", "git.status", {"repo": "repo"}),
     ("http", "http.get", {"service": "shop", "path": "thing"}),
     ("http", "http.send", {"service": "shop", "method": "POST", "path": "orders", "body": {"seat": "a"}}),
+    ("openapi", "http.orders.order", {"body": {"seat": "a"}}),
+    ("openapi", "http.theatre.delete_buckets_theatre_collections_seats_records_seat", {"seat": "a1"}),
+    ("openapi", "http.theatre.readSeat", {"seat": "a1"}),
+    ("openapi", "http.theatre.takeSeat", {"seat": "a1", "body": {"data": {"who": "bob", "price": 3}}}),
+    ("mcp", "mcp.notes.add", {"text": "hello"}),
+    ("mcp", "mcp.notes.look", {}),
     ("mail", "mail.read", {"account": "me", "folder": "INBOX", "uid": "UID"}),
     ("mail", "mail.search", {"account": "me"}),
     ("files", "shell.run_online", {"command": "echo new > a.txt"}),
@@ -187,6 +219,7 @@ UNDONE: Final[list[tuple[str, str, str, dict[str, JsonValue]]]] = [
     ("git", "git.push_back", "git.push", {"repo": "repo", "branch": "main"}),
     ("git", "git.restore", "git.commit", {"repo": "repo", **COMMIT}),
     ("http", "http.restore", "http.change", {"service": "theatre", "method": "PATCH", "path": "SEAT", "body": {"data": {"paid": True}}}),
+    ("openapi", "http.orders.cancel", "http.orders.order", {"body": {"seat": "a"}}),
     ("mail", "mail.cancel", "mail.send", {"account": "me", "to": ["bob@example.org"], "subject": "Seats", "text": "Two."}),
     ("mail", "mail.discard", "mail.draft", {"account": "me", "to": ["bob@example.org"], "subject": "Seats", "text": "Two."}),
     ("sql", "sql.restore", "sql.write", {"database": "shop", "table": "customer", "sql": "UPDATE customer SET note = 'x'"}),
@@ -225,7 +258,7 @@ def test_what_undoes_keeps_its_promises(world: World, family: str, tool: str, fi
 
 def test_no_shipped_tool_is_left_out(world: World) -> None:
     """What the families bring is what is checked, here or elsewhere."""
-    families = ["calendar", "files", "forge", "git", "http", "mail", "sql", *([] if NEEDS.args[0] else ["browser"])]
+    families = ["calendar", "files", "forge", "git", "http", "mail", "mcp", "openapi", "sql", *([] if NEEDS.args[0] else ["browser"])]
     shipped = {name for family in families for name in getattr(world, family)()[0]}
     checked = ELSEWHERE | {tool for _, tool, _ in CALLS} | {tool for _, tool, *_ in UNDONE}
     assert shipped <= checked

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -20,41 +18,13 @@ import pytest
 
 import tool_calls
 from claims import proves
+from mcp_world import HERE, OLD, World
 from remit.config import McpServer
 from remit.domain.action import Effect
 from remit.domain.values import ActionId, JsonValue
 from remit.errors import BadInput, Conflict, ToolFailed, ToolUncertain, Unavailable
 from remit.ports import Call, Happened, Tool
-from remit.tools.mcp.tools import mcp_tools
 from remit_program import Program, program
-
-HERE = Path(__file__).parents[1]
-OLD = {"name": "add", "description": "Add a note.", "inputSchema": {"type": "object", "properties": {"text": {"type": "string"}}}}
-
-
-class World:
-    """Servers that write into one file."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.notes = folder / "notes.txt"
-
-    def server(self, says: Mapping[str, Any] | None = None, **more: Any) -> McpServer:
-        env = {"NOTES": str(self.notes), "SAYS": json.dumps(says or {})}
-        return McpServer(command=(sys.executable, str(HERE / "mcp_server_child.py")), env=env, **more)
-
-    def old(self, *tools: Mapping[str, Any], answer: Mapping[str, Any] | None = None) -> McpServer:
-        env = {"NOTES": str(self.notes), "TOOLS": json.dumps(tools or (OLD,)), "ANSWER": json.dumps(answer or {})}
-        return McpServer(command=(sys.executable, str(HERE / "mcp_old_child.py")), env=env)
-
-    def tools(self, server: McpServer) -> dict[str, Tool]:
-        return {tool.spec.name: tool for tool in mcp_tools({"notes": server}, self.folder / "state")[0]}
-
-    def trouble(self, server: McpServer) -> list[str]:
-        return mcp_tools({"notes": server}, self.folder / "state")[1]
-
-    def written(self) -> str:
-        return self.notes.read_text(encoding="utf-8") if self.notes.exists() else ""
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ import pytest
 
 import tool_calls
 from claims import proves
-from http_world import Server, serving
-from kinto_world import Kinto, kinto
+from http_world import ORDERS, Server, serving
+from kinto_world import SEATS, Kinto, kinto
 from remit.config import Service
 from remit.domain.action import Effect
 from remit.domain.values import JsonValue
@@ -22,52 +22,6 @@ from remit.gate.schema import Shape
 from remit.ports import Call, Tool
 from remit.testing import MemoryStore
 from remit.tools.http.tools import http_tools
-
-SEATS = """
-openapi: 3.0.3
-info: { title: seats, version: "1" }
-paths:
-  /buckets/theatre/collections/seats/records/{seat}:
-    parameters:
-      - { name: seat, in: path, required: true, schema: { type: string, pattern: "^[^/]*$" } }
-    get:
-      operationId: readSeat
-      summary: Read who has a seat.
-      parameters: [ { name: _fields, in: query, schema: { type: array, items: { type: string } } } ]
-      responses: { "200": { description: ok } }
-    put:
-      operationId: takeSeat
-      requestBody: { required: true, content: { application/json: { schema: { $ref: "#/components/schemas/Seat" } } } }
-      responses: { "200": { description: ok } }
-    delete:
-      responses: { "200": { description: ok } }
-components:
-  schemas:
-    Seat: { type: object, required: [data], properties: { data: { $ref: "#/components/schemas/Data" } } }
-    Data:
-      type: object
-      properties:
-        who: { type: string, nullable: true }
-        price: { type: integer, minimum: 0, exclusiveMinimum: true }
-        beside: { $ref: "#/components/schemas/Data" }
-"""
-ORDERS = {
-    "openapi": "3.1.0",
-    "paths": {
-        "/orders": {
-            "post": {
-                "operationId": "order",
-                "requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}},
-            }
-        },
-        "/cancel/{id}": {
-            "post": {"operationId": "cancel", "parameters": [{"name": "id", "in": "path", "schema": {"type": "integer"}}],
-                     "requestBody": {"content": {"application/json": {"schema": {}}}}},
-        },
-        "/upload": {"post": {"requestBody": {"required": True, "content": {"text/plain": {}}}}},
-        "/secret": {"get": {"parameters": [{"name": "X-Key", "in": "header", "required": True}]}},
-    },
-}  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -1,19 +1,20 @@
-"""The only place where the parts are wired. Everything is made on first use, so that answering a question loads no tools."""
+"""The parts, wired. Everything is made on first use, so that answering a question loads no tools."""
 
 from __future__ import annotations
 
 import os
-import stat
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from remit.app.policies import policy_sources, settings
 from remit.errors import BadInput, JournalTrouble, PolicyInvalid, Unavailable
 from remit.places import Places
 
 if TYPE_CHECKING:
+    from remit.app.toolset import Toolset
     from remit.config import Config
     from remit.domain.action import Level
     from remit.domain.held import Held
@@ -24,16 +25,13 @@ if TYPE_CHECKING:
     from remit.gate.inbox import Inbox
     from remit.gate.undo import Undoing, UndoPlan
     from remit.policy.cedar import CedarPolicy
-    from remit.policy.judge import Origin, PolicySource, ToolShape
+    from remit.policy.judge import Origin, ToolShape
     from remit.ports import Journal, Model, Store, Tool
     from remit.runs.engine import Engine
     from remit.runs.runs import Runs
-    from remit.tools.changes.roots import Roots
 
 _LETTERS: Final = "abcdefghijkmnpqrstuvwxyz23456789"
 """Without l, o, 0 and 1, which read alike."""
-_ORGANISATION: Final = Path("/etc/remit/policy.cedar")
-_LARGEST_POLICY: Final = 1_000_000
 
 
 class SystemClock:
@@ -85,7 +83,7 @@ class App:
             raise JournalTrouble(
                 f"{self.places.state} cannot be made: {error.strerror}", fix="set REMIT_HOME to a folder you may write"
             ) from None
-        if (_config() / "remit.toml").exists() and self.config.journal:
+        if (settings() / "remit.toml").exists() and self.config.journal:
             return self._in_database(self.config.journal)
         return open_journal(self.places.state / "journal.db")
 
@@ -107,7 +105,7 @@ class App:
         """Raises BadInput, naming file and key."""
         from remit.config import load
 
-        return load(_config() / "remit.toml", os.environ)
+        return load(settings() / "remit.toml", os.environ)
 
     @cached_property
     def inbox(self) -> Inbox:
@@ -117,73 +115,15 @@ class App:
 
     @cached_property
     def tools(self) -> dict[str, Tool]:
-        """The shipped tools, confined to the allowed roots, and what was handed in."""
-        from remit.tools.changes.roots import Roots
-        from remit.tools.files.tools import file_tools
-        from remit.tools.git.tools import git_tools
-        from remit.tools.shell.run import shell_tools
-
-        # A run must not write the policy that judges it, so where policies are is as closed to tools as remit's own state.
-        files = [path for _, path in _policy_files(self.places.roots)]
-        closed = [*(path.parent for path in files), *files, _config() / "remit.toml", *self.config.tools]
-        closed += [one.openapi for one in self.config.services.values() if one.openapi is not None]
-        roots = Roots(self.places.roots, (self.places.state, *closed))
-        shipped = [*file_tools(roots, self.store), *shell_tools(roots, self.store, self.places.state / "scratch")]
-        shipped += git_tools(roots, self.store, self.clock, self.places.state / "scratch")
-        shipped += self._configured(roots)
-        return {tool.spec.name: tool for tool in (*shipped, *self._more_tools)}
-
-    def _configured(self, roots: Roots) -> list[Tool]:
-        """Tools for the person's databases, and of the person's own. Raises BadInput for what cannot be loaded."""
-        found: list[Tool] = []
-        if self.config.databases:
-            from remit.tools.sql.tools import sql_tools
-
-            found += sql_tools(self.config.databases, self.store, journal=self.config.journal)
-        from remit.tools.http.tools import http_tools
-
-        found += http_tools(self.config.services, self.store)
-        if self.config.calendars:
-            found += self._calendars()
-        if self.config.mail:
-            found += self._mail(roots)
-        if self.config.sites:
-            found += self._browser(roots)
-        if self.config.servers:
-            found += self.mcp[0]
-        if self.config.tools:
-            from remit.tools.loading import tools_in
-
-            found += [tool for path in self.config.tools for tool in tools_in(path)]
-        return found
-
-    def _calendars(self) -> list[Tool]:
-        try:
-            from remit.tools.calendar.tools import calendar_tools
-        except ImportError as error:
-            raise Unavailable(f"a library for calendars is missing: {error.name}", fix="pip install 'remit[calendar]'") from None
-        return calendar_tools(self.config.calendars, self.store, self.clock)
-
-    def _mail(self, roots: Roots) -> list[Tool]:
-        try:
-            from remit.tools.mail.tools import mail_tools
-        except ImportError as error:
-            raise Unavailable(f"a library for mail is missing: {error.name}", fix="pip install 'remit[mail]'") from None
-        return mail_tools(self.config.mail, roots=roots, store=self.store, clock=self.clock, outbox=self.places.state / "outbox")
-
-    def _browser(self, roots: Roots) -> list[Tool]:
-        from remit.tools.browser.tools import browser_tools
-
-        return browser_tools(self.config.sites, roots=roots, store=self.store, folder=self.places.state / "browser")
+        """The shipped tools, those of the configuration, and what was handed in, by name."""
+        return {tool.spec.name: tool for tool in (*self.toolset.tools, *self._more_tools)}
 
     @cached_property
-    def mcp(self) -> tuple[list[Tool], list[str]]:
-        """The tools of MCP servers, and what of them cannot be used."""
-        try:
-            from remit.tools.mcp.tools import mcp_tools
-        except ImportError as error:
-            raise Unavailable(f"a library for MCP servers is missing: {error.name}", fix="pip install 'remit[mcp]'") from None
-        return mcp_tools(self.config.servers, self.places.state / "mcp")
+    def toolset(self) -> Toolset:
+        """Raises BadInput for what cannot be loaded."""
+        from remit.app.toolset import load_tools
+
+        return load_tools(self.places, self.config, self.store, self.clock)
 
     @cached_property
     def policy(self) -> CedarPolicy:
@@ -194,7 +134,7 @@ class App:
         """The policies that hold here, and `more` files on top."""
         from remit.policy.cedar import load
 
-        return load(_policy_sources(self.places.roots, more, origin), self.tool_shapes())
+        return load(policy_sources(self.places.roots, more, origin), self.tool_shapes())
 
     def tool_shapes(self) -> list[ToolShape]:
         """What policy may know of each tool."""
@@ -340,49 +280,9 @@ class App:
             yield "policy", f"{len(self.policy.rows())} rules", ""
         except PolicyInvalid as error:
             yield "policy", error.message, error.fix or "mend it"
-        yield from (("mcp", said, "see what it says, and `remit tools`") for said in (self.mcp[1] if self.config.servers else ()))
+        yield from (("mcp", said, "see what it says, and `remit tools`") for said in self.toolset.trouble)
         named = os.environ.get("REMIT_MODEL", "")
         yield "model", named or "none set: plan files and `remit demo` need none; set REMIT_MODEL to pursue goals", ""
-
-
-def _policy_sources(roots: Sequence[Path], more: Sequence[Path], origin: Origin) -> list[PolicySource]:
-    """The shipped default, then the organisation's, the user's and the projects' own files where there are some."""
-    from importlib import resources
-
-    from remit.policy.judge import PolicySource
-
-    default = resources.files("remit.policy").joinpath("default.cedar").read_text(encoding="utf-8")
-    found = [PolicySource(origin="default", name="default.cedar", text=default)]
-    for who, path in (*_policy_files(roots), *((origin, path) for path in more)):
-        try:
-            found.append(PolicySource(origin=who, name=str(path), text=_policy_text(path)))
-        except FileNotFoundError:
-            if path in more or path.is_symlink():
-                raise PolicyInvalid(f"there is no file {path}", fix="give the path of a .cedar file; a link must lead to one") from None
-        except (OSError, UnicodeDecodeError) as error:
-            raise PolicyInvalid(
-                f"{path} cannot be read: {error}", fix="mend or remove it; nothing runs past an unreadable policy"
-            ) from None
-    return found
-
-
-def _policy_files(roots: Sequence[Path]) -> list[tuple[Origin, Path]]:
-    """Where policies may be: the organisation's, the user's and the projects'."""
-    usual: list[tuple[Origin, Path]] = [("organisation", _ORGANISATION), ("user", _config() / "policy.cedar")]
-    return usual + [("project", root / ".remit" / "policy.cedar") for root in roots]
-
-
-def _policy_text(path: Path) -> str:
-    """Raises OSError for what is no plain file of a sane size: a cloned project must not hang or fill us."""
-    found = path.stat()
-    if not stat.S_ISREG(found.st_mode) or found.st_size > _LARGEST_POLICY:
-        raise OSError("it is not a plain file of at most 1 MB")
-    return path.read_text(encoding="utf-8")
-
-
-def _config() -> Path:
-    """Where the person's own policy is."""
-    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "remit"
 
 
 class _AgentRuns:
