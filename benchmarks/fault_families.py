@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fault_worlds import Commits, Events, Forms, Letters, PostgresRows, Rows, Together, Web, World
+from fault_worlds import Commits, Events, Forms, Letters, Notes, PostgresRows, Rows, Together, Web, World
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,6 +239,8 @@ _FORMS = _plan(
     *(_order_form(n) for n in ("one", "two")),
 )
 _FORM_MARKS = tuple(Mark(step=n, file="orders", text=f"tok-{n}") for n in ("one", "two"))
+_NOTES = _plan(*(f'id = "{n}"\ntool = "mcp.notes.add"\nargs = {{ text = "tok-{n}" }}' for n in ("one", "two", "three")))
+_NOTE_MARKS = tuple(Mark(step=n, file="notes", text=f"tok-{n}") for n in ("one", "two", "three"))
 _COMMITS = _plan(
     _git("one", "commit", 'message = "tok-one", paths = ["one"]'),
     _git("side", "branch", 'name = "tok-side"', "one"),
@@ -303,6 +305,7 @@ FAMILIES = (
         blind=("browser.submit",),
         world=Forms,
     ),
+    Family(name="mcp", plan=_NOTES, marks=_NOTE_MARKS, points=_GATE, level="approver", blind=("mcp.notes.add",), world=Notes),
     Family(
         name="git",
         plan=_COMMITS,

@@ -16,6 +16,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
+import mcp_world
 from browser_world import Shop as Site
 from browser_world import shop as site
 from forge_world import PULLS, Forge, forge
@@ -241,13 +242,34 @@ class Forms(World):
         return [order["name"] for order in self.site.orders].count(text) if file == "orders" else super().count(file, text)
 
     def happened(self, action: str, question: Mapping[str, Any]) -> bool:
-        step = action.rpartition("/")[2].partition(".")[0]
-        return self.count("orders", f"tok-{step}") > 0
+        return self.count("orders", f"tok-{_step(action)}") > 0
 
     def doubtful(self, unsettled: Iterable[str]) -> set[str]:
         """Of which a mark says that they may have gone."""
         sent = self.trial / "home" / "browser" / "sent"
         return {action for action in unsettled if (sent / hashlib.sha256(action.encode()).hexdigest()[:32]).exists()}
+
+
+class Notes(World):
+    """An MCP server, a process that every call starts, which writes into a file."""
+
+    def __init__(self, trial: Path) -> None:
+        super().__init__(trial)
+        self.notes = mcp_world.World(trial)
+
+    def furnish(self) -> str:
+        self.notes.notes.unlink(missing_ok=True)
+        server = self.notes.server()
+        return f'[mcp.notes]\ncommand = {json.dumps(server.command)}\nenv = {{ NOTES = "{self.notes.notes}" }}\n'
+
+    def picture(self) -> Picture:
+        return {**super().picture(), "notes": Counter(self.notes.written().split())}
+
+    def count(self, file: str, text: str) -> int:
+        return self.notes.written().splitlines().count(text) if file == "notes" else super().count(file, text)
+
+    def happened(self, action: str, question: Mapping[str, Any]) -> bool:
+        return self.count("notes", f"tok-{_step(action)}") > 0
 
 
 class Commits(World):
@@ -301,6 +323,10 @@ class Commits(World):
         env = {**os.environ, "GIT_CONFIG_GLOBAL": "/dev/null"}
         argv = ["git", "-c", "init.defaultBranch=main", *args]
         return subprocess.run(argv, cwd=self.root / "repo", env=env, capture_output=True, text=True, check=True).stdout
+
+
+def _step(action: str) -> str:
+    return action.rpartition("/")[2].partition(".")[0]
 
 
 def _ids(body: str) -> list[bytes]:

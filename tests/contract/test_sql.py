@@ -82,6 +82,26 @@ POSTGRES = (
 )
 
 
+@proves("sql.answers_are_bounded")
+def test_of_an_answer_larger_than_memory_only_the_first_rows_are_taken(world: World) -> None:
+    """Rows come as they are taken, and no more of them than were asked for or than a megabyte or four hold; then the next call works."""
+    world.shop.script("CREATE TABLE many(i INTEGER); INSERT INTO many VALUES " + ", ".join(f"({i})" for i in range(100)))
+    found = world.do("sql.query", sql="SELECT a.i, b.i FROM many a, many b, many c, many d, many e", limit=3)[1]
+    assert (found["count"], found["more"]) == (3, True)
+    world.shop.script("CREATE TABLE long(i INTEGER, x TEXT)")
+    world.shop.script("".join(f"INSERT INTO long VALUES ({i}, '{'x' * size}');" for i, size in enumerate([1_500_000] * 3 + [4_500_000])))
+    found = world.do("sql.query", sql="SELECT x FROM long ORDER BY i")[1]
+    assert (found["count"], found["more"]) == (2, True)
+    with pytest.raises(ToolFailed, match="larger than 4 MB"):
+        world.do("sql.query", sql="SELECT x FROM long WHERE i = 3")
+    assert world.do("sql.query", sql="SELECT id FROM customer WHERE id < 0")[1] == {
+        "columns": ["id"],
+        "rows": [],
+        "count": 0,
+        "more": False,
+    }
+
+
 @proves("sql.reads_only")
 def test_what_may_write_is_no_query(world: World) -> None:
     """Statements that write, lock, define or call what nobody knows do not run as queries, and nothing changes."""

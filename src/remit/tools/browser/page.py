@@ -24,7 +24,7 @@ from remit.tools.http.addresses import read_url
 from remit.tools.http.client import Wanted, ask
 
 if TYPE_CHECKING:
-    from playwright.async_api import Locator, Page
+    from playwright.async_api import Locator, Page, Request
 
 LOAD_MS: Final = 30_000
 _WHOLE_MS: Final = 10_000
@@ -50,7 +50,14 @@ class Visit:
         return list(dict.fromkeys(why for origin, why in self.way.refused if not origin or origin in self.seen))
 
     async def go(self, url: str) -> None:
-        """Raises ToolFailed for a page that does not come."""
+        """Raises ToolFailed for a page that does not come, or not whole."""
+        broken = asyncio.Event()
+
+        def failed(request: Request) -> None:
+            if request.is_navigation_request() and request.frame == self.page.main_frame and "ABORTED" not in str(request.failure):
+                broken.set()
+
+        self.page.on("requestfailed", failed)
         try:
             await self.page.goto(url, timeout=LOAD_MS, wait_until="commit")
         except Error as error:
@@ -61,9 +68,18 @@ class Visit:
         for refused, why in self.way.refused:  # some browsers show a refusal as a page
             if refused == here:
                 raise ToolFailed(f"{url} did not open: {why}", fix="see whether the address is right")
+        ends = [asyncio.ensure_future(one) for one in (self._loaded(), broken.wait())]
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        for end in ends:
+            end.cancel()
+        if broken.is_set() or self.way.came > MOST:
+            why = f"brings more than {MOST >> 20} MB" if self.way.came > MOST else "broke off in the middle"
+            raise ToolFailed(f"{url} {why}", fix="try again; browser.download takes files")
+        await self.settled()
+
+    async def _loaded(self) -> None:
         with suppress(Error):  # a page that goes elsewhere while it loads never says that it has
             await self.page.wait_for_load_state("load", timeout=_WHOLE_MS)
-        await self.settled()
 
     async def settled(self) -> None:
         """Wait until the page asks for nothing more, for a while."""

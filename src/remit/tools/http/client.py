@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     import httpx2
 
 SECONDS: Final = 120
-"""How long a request may take in all, answer included."""
 _CONNECT_SECONDS: Final = 10
 _SILENT_SECONDS: Final = 60
 _DROPPED: Final = frozenset({"authorization", "cookie", "proxy-authorization"})
@@ -42,6 +41,8 @@ class Wanted:
     """Bytes of the answer that are read; a longer one is cut."""
     redirects: int = 5
     """How many are followed at most, with none the answer may be one; only GET and HEAD follow any."""
+    seconds: float = SECONDS
+    """How long it may take in all, answer included, but for redirects."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,9 +84,9 @@ async def _once(wanted: Wanted) -> Answer:
     address, *_ = await addresses(wanted.place, private=wanted.private)
     url = httpx2.URL(wanted.place.url).copy_with(host=str(address))
     headers = {"accept-encoding": "identity", "user-agent": "remit", **wanted.headers, "host": wanted.place.origin.partition("://")[2]}
-    timeout = httpx2.Timeout(_SILENT_SECONDS, connect=_CONNECT_SECONDS)
+    timeout = httpx2.Timeout(min(wanted.seconds, _SILENT_SECONDS), connect=min(wanted.seconds, _CONNECT_SECONDS))
     try:
-        async with asyncio.timeout(SECONDS), httpx2.AsyncClient(trust_env=False, timeout=timeout, verify=_trusted()) as client:
+        async with asyncio.timeout(wanted.seconds), httpx2.AsyncClient(trust_env=False, timeout=timeout, verify=_trusted()) as client:
             request = client.build_request(wanted.method, url, headers=headers, content=wanted.body or None)
             request.extensions["sni_hostname"] = wanted.place.host
             response = await client.send(request, stream=True)

@@ -22,6 +22,8 @@ _SECONDS: Final = 30
 """How long the server may be silent."""
 _TOTAL: Final = 90.0
 """How long one piece of work may take, also with a server that never stops talking."""
+_MOST: Final = 64 << 20
+"""Bytes that one piece of work may bring, as imaplib believes every server how long its answer is."""
 _TROUBLE: Final = (imap_tools.ImapToolsError, imaplib.IMAP4.error, OSError, ValueError, IndexError)
 
 
@@ -34,7 +36,7 @@ class Found:
     """`imap_tools.MailMessage`."""
 
 
-async def asked(account: Account, work: Callable[[imap_tools.BaseMailBox], T], *, changes: bool = False) -> T:
+async def asked(account: Account, work: Callable[[imap_tools.BaseMailBox], T], *, changes: bool = False, seconds: float = _TOTAL) -> T:
     """Do something with the account's folders, in a thread.
 
     Raises Unavailable when the server cannot be reached, and ToolFailed, or ToolUncertain for work that `changes` something, when it
@@ -45,18 +47,13 @@ async def asked(account: Account, work: Callable[[imap_tools.BaseMailBox], T], *
     server = account.imap
 
     def whole() -> T:
-        with _box(server) as box:
-            watch = threading.Timer(_TOTAL, lambda: box.client.sock.shutdown(socket.SHUT_RDWR))
-            watch.daemon = True
-            watch.start()
+        with _box(server, seconds) as box:
             try:
                 return work(box)
             except _TROUBLE as error:
                 if changes:
                     raise ToolUncertain(f"{server.host} did not say that it did it: {_said(error)}", fix="look whether it did") from error
                 raise ToolFailed(f"{server.host} cannot do that: {_said(error)}", fix="see whether the folder is there") from error
-            finally:
-                watch.cancel()
 
     return await uninterrupted(whole)
 
@@ -130,13 +127,9 @@ def discard(box: Any, folder: str, uids: Sequence[str]) -> None:
 
 
 @contextmanager
-def _box(server: Server) -> Iterator[Any]:
+def _box(server: Server, seconds: float) -> Iterator[Any]:
     try:
-        if server.kind == "imaps":
-            made: Any = imap_tools.MailBox(server.host, server.port, timeout=_SECONDS, ssl_context=ssl.create_default_context())
-        else:
-            made = imap_tools.MailBoxUnencrypted(server.host, server.port, timeout=_SECONDS)
-        box = made.login(server.user, server.password, initial_folder=None)
+        box = _Box(server, seconds).login(server.user, server.password, initial_folder=None)
     except imap_tools.MailboxLoginError as error:
         raise ToolFailed(f"{server.host} does not let {server.user} in", fix="mend user and password in remit.toml") from error
     except _TROUBLE as error:
@@ -148,6 +141,55 @@ def _box(server: Server) -> Iterator[Any]:
             box.logout()
         except _TROUBLE:
             box.client.shutdown()
+
+
+class _Bounded(imaplib.IMAP4):
+    """Neither a server that never stops talking nor one that announces gigabytes holds us up."""
+
+    def __init__(self, *where: Any, seconds: float, **more: Any) -> None:
+        self._seconds, self._left = seconds, _MOST
+        super().__init__(*where, **more)
+
+    def open(self, *where: Any, **more: Any) -> None:
+        super().open(*where, **more)
+        self._watch = threading.Timer(self._seconds, lambda: self.sock.shutdown(socket.SHUT_RDWR))
+        self._watch.daemon = True
+        self._watch.start()
+
+    def read(self, size: int) -> bytes:
+        self._take(size)
+        return super().read(size)
+
+    def readline(self) -> bytes:
+        line = super().readline()
+        self._take(len(line))
+        return line
+
+    def shutdown(self) -> None:
+        self._watch.cancel()
+        super().shutdown()
+
+    def _take(self, size: int) -> None:
+        self._left -= size
+        if self._left < 0:
+            self.sock.shutdown(socket.SHUT_RDWR)
+            raise self.abort(f"it says more than {_MOST >> 20} MB")
+
+
+class _BoundedTls(_Bounded, imaplib.IMAP4_SSL):
+    """The same inside TLS."""
+
+
+class _Box(imap_tools.BaseMailBox):
+    def __init__(self, server: Server, seconds: float) -> None:
+        self._server, self._seconds = server, seconds
+        super().__init__()
+
+    def _get_mailbox_client(self) -> imaplib.IMAP4:
+        host, port = self._server.host, self._server.port
+        if self._server.kind == "imaps":
+            return _BoundedTls(host, port, ssl_context=ssl.create_default_context(), timeout=_SECONDS, seconds=self._seconds)
+        return _Bounded(host, port, timeout=_SECONDS, seconds=self._seconds)
 
 
 def _day(text: str) -> Any:

@@ -20,7 +20,9 @@ _NO: Final = range(400, 600)
 _LATER: Final = range(400, 500)
 
 
-async def hand_over(account: Account, recipients: Sequence[str], message: bytes, go: Callable[[], bool]) -> str:
+async def hand_over(
+    account: Account, recipients: Sequence[str], message: bytes, go: Callable[[], bool], *, seconds: float = SECONDS
+) -> str:
     """What the server answered. `go` is called at the last moment; when it says no, nothing is sent.
 
     Raises Unavailable (surely not sent, later may help), ToolFailed (surely not sent, refused), ToolUncertain (nobody knows).
@@ -31,12 +33,12 @@ async def hand_over(account: Account, recipients: Sequence[str], message: bytes,
         port=server.port,
         use_tls=server.kind == "smtps",
         start_tls=server.kind == "smtp+starttls",
-        timeout=_SILENT,
+        timeout=min(seconds, _SILENT),
         tls_context=None if server.kind == "smtp" else ssl.create_default_context(),
     )
     sending = False
     try:
-        async with asyncio.timeout(SECONDS):
+        async with asyncio.timeout(seconds):
             await client.connect()
             if server.user:
                 await client.login(server.user, server.password)

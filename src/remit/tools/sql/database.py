@@ -9,7 +9,7 @@ import time
 import warnings
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
@@ -101,6 +101,17 @@ class Database:
     def execute(self, connection: Connection, sql: str, values: Sequence[object] = ()) -> Any:
         """One statement as it stands; a `%` or `:` in it means nothing when there are no values."""
         return connection.execution_options(no_parameters=not values).exec_driver_sql(sql, tuple(values) if values else None)
+
+    @contextmanager
+    def found(self, connection: Connection, sql: str) -> Iterator[tuple[list[str], Iterator[Sequence[object]]]]:
+        """What a query finds: columns, and rows that come as they are taken. Raises ToolFailed."""
+        raw = connection.connection.dbapi_connection
+        try:
+            with closing(self.dialect.cursor(raw)) as cursor:
+                cursor.execute(sql)
+                yield [column[0] for column in cursor.description or ()], iter(cursor)
+        except connection.dialect.loaded_dbapi.Error as error:
+            raise ToolFailed(f"{self.name}: {_said(error)}") from error
 
     def shape(self, connection: Connection, table: str) -> Shape:
         """Raises ToolFailed when there is no such plain table."""
@@ -226,4 +237,4 @@ def _place(url: str) -> Mapping[str, str] | None:
 
 
 def _said(error: Any) -> str:
-    return " ".join(str(error.orig or error).split())
+    return " ".join(str(getattr(error, "orig", None) or error).split())

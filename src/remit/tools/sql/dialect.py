@@ -21,6 +21,8 @@ _STEPS: Final = 10_000
 """SQLite's instructions between looks at the clock."""
 _GRACE: Final = 5
 """Seconds in which a PostgreSQL server may still say that a statement took too long."""
+_AT_A_TIME: Final = 20
+"""Rows that a PostgreSQL server is asked for at once."""
 _EXACT: Final = (
     "extra_float_digits = 1", "DateStyle = 'ISO, YMD'", "IntervalStyle = 'postgres'", "bytea_output = 'hex'", "TimeZone = 'UTC'",
     "standard_conforming_strings = on",  # as those read it who look for the end of a statement
@@ -61,6 +63,10 @@ class Dialect(ABC):
     @abstractmethod
     def read_write(self, seconds: int) -> Sequence[str]:
         """First in a transaction that may."""
+
+    @abstractmethod
+    def cursor(self, raw: Any) -> Any:
+        """A driver's cursor for one query, whose rows come as they are taken: all of them may be more than memory holds."""
 
     @abstractmethod
     def limit(self, raw: Any, deadline: float) -> None:
@@ -126,6 +132,9 @@ class Sqlite(Dialect):
 
     def read_write(self, seconds: int) -> Sequence[str]:  # noqa: ARG002 - the progress handler sees to it
         return ("BEGIN IMMEDIATE",)
+
+    def cursor(self, raw: Any) -> Any:
+        return raw.cursor()
 
     def limit(self, raw: Any, deadline: float) -> None:
         raw.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS)
@@ -225,6 +234,11 @@ class Postgres(Dialect):
 
     def read_write(self, seconds: int) -> Sequence[str]:
         return (f"SET LOCAL statement_timeout = '{seconds}s'", f"SET LOCAL lock_timeout = '{seconds}s'")
+
+    def cursor(self, raw: Any) -> Any:
+        made = raw.cursor("remit")  # what one with a name finds stays with the server
+        made.itersize = _AT_A_TIME
+        return made
 
     def limit(self, raw: Any, deadline: float) -> None:
         """The server ends a statement itself; one that has gone silent is hung up on some time later."""

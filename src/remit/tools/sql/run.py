@@ -6,7 +6,7 @@ from typing import Final
 
 from remit.crashpoint import crashpoint
 from remit.domain.action import Effect
-from remit.domain.values import JsonValue
+from remit.domain.values import JsonValue, canonical
 from remit.domain.visible import visible
 from remit.errors import ToolFailed
 from remit.ports import Call, Preview, ToolSpec
@@ -18,6 +18,8 @@ from remit.tools.sql.statement import Statement, Verb
 
 _ROWS: Final = 200
 _ROWS_MAX: Final = 5000
+_MOST: Final = 4 << 20
+"""Bytes of an answer."""
 
 
 class SqlQuery(SqlTool):
@@ -45,12 +47,19 @@ class SqlQuery(SqlTool):
         return await uninterrupted(lambda: self._read(database, statement, number(call.args, "limit", _ROWS)))
 
     def _read(self, database: Database, statement: Statement, limit: int) -> JsonValue:
-        with database.reading() as connection:
-            found = database.execute(connection, statement.text)
-            columns = list(found.keys())
-            rows = found.fetchmany(limit + 1)
-        listed: list[JsonValue] = [[as_json(value) for value in row] for row in rows[:limit]]
-        return {"columns": columns, "rows": listed, "count": len(listed), "more": len(rows) > limit}
+        listed: list[JsonValue] = []
+        size, more = 0, False
+        with database.reading() as connection, database.found(connection, statement.text) as (columns, rows):
+            for row in rows:
+                values: JsonValue = [as_json(value) for value in row]
+                size += len(canonical(values))
+                more = len(listed) == limit or size > _MOST
+                if more:
+                    break
+                listed.append(values)
+        if more and not listed:
+            raise ToolFailed(f"one row is larger than {_MOST >> 20} MB", fix="name fewer columns, or take parts of them with substr")
+        return {"columns": columns, "rows": listed, "count": len(listed), "more": more}
 
 
 class SqlRun(SqlTool):
