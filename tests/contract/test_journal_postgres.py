@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -86,6 +90,39 @@ def test_a_server_that_lost_us_is_met_again() -> None:
     with journal.hold(RUN):
         pass
     journal.close()
+
+
+@contextmanager
+def stopped(url: str) -> Iterator[None]:
+    """Every connection to it is silent until the end of the block."""
+    with connected(url) as connection:
+        sql = "SELECT pid FROM pg_stat_activity WHERE application_name = 'remit' AND datname = current_database()"
+        backends = [pid for (pid,) in connection.execute(sql)]
+    for pid in backends:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in backends:
+            os.kill(pid, signal.SIGCONT)
+
+
+@proves("servers.nothing_hangs")
+def test_a_server_that_goes_silent_is_hung_up_on() -> None:
+    """Nothing had been said yet, so it is said on a new connection, for writing and for reading; nothing is there twice."""
+    url = new_database()
+    journal = open_postgres(url, patience=0.3)
+    journal.append([draft(Kind.OPENED)], durable=True).result()
+    assert len(list(journal.read(RUN))) == 1
+    with stopped(url):
+        journal.append([draft(Kind.NOTE, "later")], durable=True).result(30)
+        assert [entry.action for entry in journal.read(RUN)] == ["", "later"]
+    with stopped(url):
+        journal.close()
+    again = open_postgres(url)
+    assert [entry.action for entry in again.read(RUN)] == ["", "later"]
+    assert list(again.verify()) == []
+    again.close()
 
 
 @proves("journal.hold")

@@ -40,7 +40,7 @@ class PostgresJournal(StoredJournal):
     def __init__(self, url: str, *, clock: Clock | None, patience: float) -> None:
         self._engine = PostgresEngine(url, patience=patience)
         self._patience = patience
-        super().__init__(Writer(self._engine, clock=clock, patience=patience), PostgresReader(url, self._engine.place))
+        super().__init__(Writer(self._engine, clock=clock, patience=patience), PostgresReader(url, self._engine.place, patience))
 
     @contextmanager
     def hold(self, run: RunId) -> Iterator[None]:
@@ -88,8 +88,8 @@ class PostgresReader(Reader):
     code = staticmethod(kind_text)
     own_kind = "e.kind"
 
-    def __init__(self, url: str, place: str) -> None:
-        self._url = url
+    def __init__(self, url: str, place: str, patience: float) -> None:
+        self._url, self._patience = url, patience
         self._place = place
         self._idle: list[psycopg.Connection[Any]] = []
         self._lock = threading.Lock()
@@ -138,7 +138,7 @@ class PostgresReader(Reader):
             kept = self._idle.pop() if self._idle else None
         connection = kept
         if connection is None or connection.closed:
-            connection = connect(self._url)
+            connection = connect(self._url, self._patience)
             connection.execute("SET default_transaction_read_only = on")
         try:
             yield connection

@@ -37,10 +37,14 @@ CREATE TABLE remit.ledger(
 _SETTINGS: Final = """
 SELECT pg_catalog.set_config(key, value, false) FROM pg_catalog.pg_settings JOIN (VALUES
   ('search_path', 'pg_catalog'), ('idle_session_timeout', '0'), ('statement_timeout', '0'), ('transaction_timeout', '0'),
-  ('idle_in_transaction_session_timeout', '0'), ('lock_timeout', '10s')) AS wanted(key, value) ON name = key"""
+  ('idle_in_transaction_session_timeout', '0'), ('lock_timeout', 'PATIENCE')) AS wanted(key, value) ON name = key"""
 """What a server has not (older ones know fewer) is not set."""
 _HASTE: Final = 1.0
 """Seconds that a transaction waits for somebody's table lock before the patient way is taken."""
+_SILENCE: Final = 6
+"""How often its patience a server may take for one answer."""
+_INTERVAL: Final = 0.1
+"""Seconds between looks whether there was a signal."""
 _ROW: Final = "(%s, %s::bigint, %s::bigint, %s::text, %s::bigint, %s::text, %s::text, %s::text, %s::bytea)"
 _INSERT: Final = """
 INSERT INTO remit.entries(seq, run, n, kind, at, action, part, body, hash)
@@ -65,6 +69,21 @@ class _Busy(psycopg.OperationalError):
 
 class _Lost(psycopg.OperationalError):
     """A run that was held is held by another process."""
+
+
+class Impatient(psycopg.Connection[Any]):
+    """Hangs up on a server that is silent: one that waits for a lock says so long before."""
+
+    silence = _SILENCE * PATIENCE
+
+    def wait(self, gen: Any, interval: float = _INTERVAL, timeout: float | None = None) -> Any:
+        try:
+            return super().wait(gen, interval, timeout or self.silence)
+        except psycopg.OperationalError as error:
+            if self.pgconn.transaction_status == psycopg.pq.TransactionStatus.ACTIVE:  # it is still to answer
+                self.pgconn.finish()
+                raise psycopg.OperationalError(f"it said nothing for {self.silence:.0f} s") from error
+            raise
 
 
 class PostgresTransaction(Transaction):
@@ -103,11 +122,11 @@ class PostgresEngine:
     errors: Final = psycopg.Error
 
     def __init__(self, url: str, *, patience: float = PATIENCE) -> None:
-        self._url = url
+        self._url, self._patience = url, patience
         self._held: set[int] = set()
         self.place = _place(url)
         try:
-            self._connection = connect(url)
+            self._connection = connect(url, patience)
         except psycopg.Error as error:
             raise trouble(error, self.place) from error
         try:
@@ -166,7 +185,7 @@ class PostgresEngine:
             except psycopg.OperationalError:
                 if not self._connection.closed:
                     raise
-        self._connection = connect(self._url)
+        self._connection = connect(self._url, self._patience)
         # Whoever took a run that was held by the lost session is at work on it by now: then nothing more is written here.
         if not all(_one(self._connection, f"SELECT pg_try_advisory_lock({number})") for number in self._held):
             self._connection.close()
@@ -213,11 +232,12 @@ def spelled(sql: str) -> str:
     return sql
 
 
-def connect(url: str) -> psycopg.Connection[Any]:
+def connect(url: str, patience: float = PATIENCE) -> psycopg.Connection[Any]:
     """In autocommit mode, for any thread, one at a time, whatever the database or the role has set. Raises psycopg.Error."""
-    made = psycopg.connect(url, autocommit=True, connect_timeout=10, application_name="remit", client_encoding="utf8", keepalives_idle=30)
+    made = Impatient.connect(url, autocommit=True, connect_timeout=10, application_name="remit", client_encoding="utf8", keepalives_idle=30)
+    made.silence = _SILENCE * patience
     try:
-        made.execute(_SETTINGS)
+        made.execute(_SETTINGS.replace("PATIENCE", f"{int(patience * 1000)}ms"))
     except BaseException:
         made.close()
         raise
