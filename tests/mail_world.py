@@ -167,8 +167,8 @@ def rubbish() -> Iterator[int]:
 
 
 @contextmanager
-def dropping(server: Imap, word: bytes) -> Iterator[int]:
-    """A port before an IMAP server that passes a command on, and hangs up instead of its answer."""
+def dropping(server: Imap, word: bytes, *, says: bytes = b"") -> Iterator[int]:
+    """A port before an IMAP server that passes a command on, and hangs up instead of its answer; or passes it not on, and says this."""
 
     class Between(socketserver.BaseRequestHandler):
         def handle(self) -> None:
@@ -177,6 +177,9 @@ def dropping(server: Imap, word: bytes) -> Iterator[int]:
                 back.start()
                 self.lost = False
                 while data := self.request.recv(65536):
+                    if says and word in data:
+                        self.request.sendall(data.split()[0] + b" " + says + b"\r\n")
+                        continue
                     self.lost = self.lost or word in data
                     there.sendall(data)
                 there.shutdown(socket.SHUT_WR)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,15 @@ class World:
 
     def trouble(self, server: McpServer) -> list[str]:
         return mcp_tools({"notes": server}, self.folder / "state")[1]
+
+    def processes(self) -> list[str]:
+        """The servers that are running."""
+        found = []
+        for process in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                if f"NOTES={self.notes}\0".encode() in (process / "environ").read_bytes():
+                    found.append(process.name)
+        return found
 
     def written(self) -> str:
         return self.notes.read_text(encoding="utf-8") if self.notes.exists() else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import email
 import email.policy
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -231,6 +232,28 @@ def test_a_draft_whose_answer_is_lost_is_in_doubt_and_looking_tells(world: MailW
             asyncio.run(tool.run(call))
     assert [subject for subject, *_ in world.imap.look("Drafts")["Drafts"]] == ["Seats"]
     assert asyncio.run(world.tools()["mail.draft"].probe(call)).happened is Happened.YES
+
+
+@proves("mail.drafts")
+def test_a_refusal_is_no_success(world: MailWorld) -> None:
+    """A server that lets nothing be marked has not removed the draft, whatever the client library makes of its no."""
+    call, result = done(world.tools()["mail.draft"], world.letter())
+    back = world.tools()["mail.draft"].undo(call, result)
+    assert back is not None
+    with dropping(world.imap, b"STORE", says=b"NO permission denied") as port:
+        discard = world.tools(imap=f"imap://{USER}:{PASSWORD}@127.0.0.1:{port}")["mail.discard"]
+        with pytest.raises(ToolUncertain, match="permission denied"):
+            done(discard, back.args)
+    assert [subject for subject, *_ in world.imap.look("Drafts")["Drafts"]] == ["Seats"]
+
+
+@proves("mail.outcomes")
+def test_whoever_is_not_let_in_leaves_nothing_behind(world: MailWorld) -> None:
+    """Neither a connection nor a clock that runs on."""
+    before = set(threading.enumerate())
+    with pytest.raises(ToolFailed, match="does not let"):
+        tool_calls.read(world.tools(imap=f"imap://{USER}:wrong@127.0.0.1:{world.imap.port}")["mail.search"], {"account": "me"})
+    assert not [thread for thread in set(threading.enumerate()) - before if isinstance(thread, threading.Timer)]
 
 
 @proves("mail.damage")

@@ -135,6 +135,37 @@ def test_what_a_server_did_before_it_was_lost_nobody_knows(world: World) -> None
         done(world.tools(world.server(trusted=True))["mcp.notes.add"], text="fail")
 
 
+@proves("mcp.outcomes")
+def test_what_is_lost_or_never_comes_up_leaves_no_process(world: World) -> None:
+    """Each call that fails for good ends the server that was started for it, and the next one is not harmed by it."""
+    tool = world.tools(world.server())["mcp.notes.add"]
+    for _ in range(3):
+        with pytest.raises(ToolUncertain):
+            done(tool, text="fail")
+    end = time.monotonic() + 20
+    while len(world.processes()) > 1 and time.monotonic() < end:
+        asyncio.run(asyncio.sleep(0.05))
+    assert len(world.processes()) <= 1
+
+
+@proves("mcp.outcomes")
+def test_who_gives_up_waiting_for_a_server_takes_it_from_nobody(world: World) -> None:
+    """One call is cancelled while the server comes up; another that waits for it goes on."""
+    server = world.server(effects={"look": "pure"})
+    world.tools(server)
+    tool = world.tools(server)["mcp.notes.look"]  # what it is is known by now, and it is started by the first call
+
+    async def two() -> Any:
+        calls = [asyncio.ensure_future(tool.run(Call(action=ActionId(f"r/{n}"), args={}))) for n in range(2)]
+        await asyncio.sleep(0.05)
+        calls[0].cancel()
+        return await asyncio.gather(*calls, return_exceptions=True)
+
+    first, second = asyncio.run(two())
+    assert isinstance(first, asyncio.CancelledError)
+    assert second["text"] == ""
+
+
 @proves("mcp.strange_answers")
 def test_a_strange_answer_holds_nothing_up_and_says_no_more_than_it_is(world: World) -> None:
     """A pattern that never ends, a number that is none, a thousand pictures: the call ends, and what is plain is told."""

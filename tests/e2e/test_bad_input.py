@@ -210,6 +210,20 @@ def test_interrupted_while_it_starts_it_says_so_and_nothing_is_lost(
     sound(remit)
 
 
+@proves("cli.interrupt_is_safe")
+def test_a_job_in_the_background_does_not_end_by_the_terminals_ctrl_c(remit: Program) -> None:
+    """A shell starts it with SIGINT ignored, and that stays so; SIGTERM ends it."""
+    argv = ["sh", "-c", 'trap "" INT; exec "$@"', "sh", *remit.argv("run", remit.plan(LONG))]
+    running = subprocess.Popen(argv, cwd=remit.folder, env=remit.env(), text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    with ended(running):
+        until(lambda: below(running.pid, "sleep") or running.poll() is not None)
+        running.send_signal(signal.SIGINT)
+        with suppressed_timeout():
+            running.wait(1)
+        assert running.poll() is None
+        assert signalled(running, signal.SIGTERM).code == 143
+
+
 LOSES = """
 import gc, os, signal, sys, weakref
 from remit.cli import driving, interrupts, main

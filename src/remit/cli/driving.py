@@ -35,7 +35,7 @@ def drive(app: App, run: RunId, *, interactive: bool, wait: float = 0.0, quiet: 
     """Advance a run until it is final or waits for a person who is not here.
 
     `interactive` puts questions at this terminal; `wait` is for how many seconds answers from elsewhere are awaited.
-    Raises RunBusy, and Interrupted on SIGINT and SIGTERM.
+    Raises RunBusy, and KeyboardInterrupt on SIGINT and SIGTERM.
     """
     deadline = time.monotonic() + wait
     shown = max((e.n for e in app.journal.read(run)), default=0)
@@ -58,10 +58,13 @@ async def _interruptible(work: Coroutine[object, object, T]) -> T:
     task = asyncio.ensure_future(work)
 
     def interrupt(number: int) -> None:
-        interrupts.received.append(number)
+        interrupts.note(number)
         task.cancel()
 
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {
+        number: handler for number, handler in before.items() if handler is not signal.SIG_IGN
+    }  # as a shell's background jobs have it
     for number in before:
         loop.add_signal_handler(number, interrupt, number)
     try:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from remit.errors import RemitError
-
 if TYPE_CHECKING:
     from remit.domain.run import LegEnd
 
@@ -23,15 +21,3 @@ TERMINATED: Final = 143
 def exit_code_for(end: LegEnd) -> int:
     """How a run stands, as an exit code."""
     return {"done": DONE, "waiting": WAITING}.get(end.state, NOT_DONE)
-
-
-class Interrupted(RemitError):
-    """A signal ended the work at a safe place."""
-
-    code = "interrupted"
-    exit_code = INTERRUPTED
-
-
-class Terminated(Interrupted):
-    code = "terminated"
-    exit_code = TERMINATED

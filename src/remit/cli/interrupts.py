@@ -8,32 +8,36 @@ from __future__ import annotations
 
 import signal
 
-from remit.cli.exits import INTERRUPTED, TERMINATED, Interrupted, Terminated
+from remit.cli.exits import INTERRUPTED, TERMINATED
 
-received: list[int] = []
+_received: list[int] = []
 """Since `listen`."""
 
 
 def listen() -> None:
     """From now on both are noted and raised."""
-    received.clear()
+    _received.clear()
     signal.signal(signal.SIGTERM, _raise)
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # nohup and the like have it ignored
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # a shell's background jobs have it ignored
         signal.signal(signal.SIGINT, _raise)
+
+
+def note(number: int) -> None:
+    """One came."""
+    _received.append(number)
+
+
+def check() -> None:
+    """Raise what was lost."""
+    if _received:
+        raise KeyboardInterrupt
 
 
 def exit_code() -> int:
     """Of a program that one of them ended."""
-    return TERMINATED if signal.SIGTERM in received else INTERRUPTED
-
-
-def check() -> None:
-    """Raise what was lost. Raises Interrupted, Terminated."""
-    if received:
-        kind = Terminated if signal.SIGTERM in received else Interrupted
-        raise kind("interrupted; nothing is lost", fix="`remit resume` goes on where it stopped")
+    return TERMINATED if signal.SIGTERM in _received else INTERRUPTED
 
 
 def _raise(number: int, frame: object) -> None:  # noqa: ARG001 - the signature of a handler
-    received.append(number)
+    note(number)
     raise KeyboardInterrupt

@@ -10,7 +10,7 @@ import click
 
 from remit.app import App, places
 from remit.cli import interrupts, show
-from remit.cli.exits import JOURNAL, Interrupted
+from remit.cli.exits import JOURNAL
 from remit.cli.runs import find_run
 from remit.cli.undo import moment
 from remit.domain.entry import Entry, Kind
@@ -50,7 +50,7 @@ def log(
             while app.journal.version() == seen:
                 interrupts.check()
                 time.sleep(_TICK)
-    except (KeyboardInterrupt, Interrupted):
+    except KeyboardInterrupt:
         sys.exit(interrupts.exit_code())  # the usual way to end following
     finally:
         app.close()

@@ -12,7 +12,7 @@ import click
 from remit.app import App, places
 from remit.cli import interrupts, show
 from remit.cli.driving import drive, report
-from remit.cli.exits import DONE, WAITING, Interrupted, exit_code_for
+from remit.cli.exits import DONE, WAITING, exit_code_for
 from remit.domain.run import RunKind, RunState
 from remit.errors import RunBusy
 
@@ -46,7 +46,7 @@ def outbox(send: bool, follow: bool, as_json: bool) -> None:
                 time.sleep(_TICK)
         else:
             code = _send(app, {})
-    except (KeyboardInterrupt, Interrupted):
+    except KeyboardInterrupt:
         code = interrupts.exit_code()
     finally:
         app.close()

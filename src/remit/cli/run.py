@@ -13,7 +13,7 @@ import click
 
 from remit.app import App, places
 from remit.cli.driving import drive, report
-from remit.cli.exits import DONE, WAITING, Interrupted, exit_code_for
+from remit.cli.exits import DONE, WAITING, exit_code_for
 from remit.cli.person import person
 from remit.domain.action import Level
 from remit.domain.run import LegEnd, Run
@@ -92,8 +92,6 @@ def _resume(item: Run, *, wait: float, as_json: bool) -> int:
         end = drive(app, item.id, interactive=_at_terminal(as_json), wait=wait, quiet=as_json)
         _tell(item.id, end, as_json=as_json)
         return exit_code_for(end)
-    except Interrupted:
-        raise
     except RemitError as error:  # the others can still go on
         click.echo(f"run {item.id}: {error}", err=True)
         return error.exit_code

@@ -51,11 +51,12 @@ class Visit:
 
     async def go(self, url: str) -> None:
         """Raises ToolFailed for a page that does not come, or not whole."""
-        broken = asyncio.Event()
+        broken = asyncio.get_running_loop().create_future()
 
         def failed(request: Request) -> None:
-            if request.is_navigation_request() and request.frame == self.page.main_frame and "ABORTED" not in str(request.failure):
-                broken.set()
+            ours = request.is_navigation_request() and request.frame == self.page.main_frame
+            if ours and "ABORTED" not in str(request.failure) and not broken.done():
+                broken.set_result(None)
 
         self.page.on("requestfailed", failed)
         try:
@@ -68,11 +69,14 @@ class Visit:
         for refused, why in self.way.refused:  # some browsers show a refusal as a page
             if refused == here:
                 raise ToolFailed(f"{url} did not open: {why}", fix="see whether the address is right")
-        ends = [asyncio.ensure_future(one) for one in (self._loaded(), broken.wait())]
-        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        for end in ends:
-            end.cancel()
-        if broken.is_set() or self.way.came > MOST:
+        loading = asyncio.ensure_future(self._loaded())
+        try:
+            await asyncio.wait([loading, broken], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            loading.cancel()
+            await asyncio.gather(loading, return_exceptions=True)
+            self.page.remove_listener("requestfailed", failed)
+        if broken.done() or self.way.came > MOST:
             why = f"brings more than {MOST >> 20} MB" if self.way.came > MOST else "broke off in the middle"
             raise ToolFailed(f"{url} {why}", fix="try again; browser.download takes files")
         await self.settled()

@@ -42,7 +42,7 @@ class Wanted:
     redirects: int = 5
     """How many are followed at most, with none the answer may be one; only GET and HEAD follow any."""
     seconds: float = SECONDS
-    """How long it may take in all, answer included, but for redirects."""
+    """How long it may take, answer included; as long again for each redirect."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +84,7 @@ async def _once(wanted: Wanted) -> Answer:
     address, *_ = await addresses(wanted.place, private=wanted.private)
     url = httpx2.URL(wanted.place.url).copy_with(host=str(address))
     headers = {"accept-encoding": "identity", "user-agent": "remit", **wanted.headers, "host": wanted.place.origin.partition("://")[2]}
-    timeout = httpx2.Timeout(min(wanted.seconds, _SILENT_SECONDS), connect=min(wanted.seconds, _CONNECT_SECONDS))
+    timeout = httpx2.Timeout(_SILENT_SECONDS, connect=_CONNECT_SECONDS)
     try:
         async with asyncio.timeout(wanted.seconds), httpx2.AsyncClient(trust_env=False, timeout=timeout, verify=_trusted()) as client:
             request = client.build_request(wanted.method, url, headers=headers, content=wanted.body or None)

@@ -7,7 +7,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
@@ -53,7 +53,7 @@ async def asked(account: Account, work: Callable[[imap_tools.BaseMailBox], T], *
             except _TROUBLE as error:
                 if changes:
                     raise ToolUncertain(f"{server.host} did not say that it did it: {_said(error)}", fix="look whether it did") from error
-                raise ToolFailed(f"{server.host} cannot do that: {_said(error)}", fix="see whether the folder is there") from error
+                raise ToolFailed(f"{server.host} cannot do that: {_said(error)}", fix="see what it says, and try again") from error
 
     return await uninterrupted(whole)
 
@@ -108,7 +108,7 @@ def known_by(box: Any, folder: str, message_id: str) -> list[str]:
 def whole(box: Any, folder: str, uid: str) -> bytes:
     """A letter as it stands there, byte for byte."""
     box.folder.set(folder, readonly=True)
-    _, found = box.client.uid("FETCH", uid, "(BODY.PEEK[])")
+    found = _done(box.client.uid("FETCH", uid, "(BODY.PEEK[])"))
     return next((bytes(part[1]) for part in found if isinstance(part, tuple)), b"")
 
 
@@ -121,7 +121,7 @@ def file(box: Any, folder: str, message_id: str, message: bytes, flag: str) -> N
 def discard(box: Any, folder: str, uids: Sequence[str]) -> None:
     """Remove letters for good, or mark them as deleted where others are marked that somebody may still want."""
     box.folder.set(folder)
-    box.client.uid("STORE", ",".join(uids), "+FLAGS.SILENT", "(\\Deleted)")
+    _done(box.client.uid("STORE", ",".join(uids), "+FLAGS.SILENT", "(\\Deleted)"))
     if set(box.uids(imap_tools.AND(deleted=True))) <= set(uids):
         box.expunge()
 
@@ -129,7 +129,13 @@ def discard(box: Any, folder: str, uids: Sequence[str]) -> None:
 @contextmanager
 def _box(server: Server, seconds: float) -> Iterator[Any]:
     try:
-        box = _Box(server, seconds).login(server.user, server.password, initial_folder=None)
+        box = _Box(server, seconds)
+        try:
+            box.login(server.user, server.password, initial_folder=None)
+        except BaseException:
+            with suppress(OSError):
+                box.client.shutdown()
+            raise
     except imap_tools.MailboxLoginError as error:
         raise ToolFailed(f"{server.host} does not let {server.user} in", fix="mend user and password in remit.toml") from error
     except _TROUBLE as error:
@@ -137,9 +143,9 @@ def _box(server: Server, seconds: float) -> Iterator[Any]:
     try:
         yield box
     finally:
-        try:
+        with suppress(*_TROUBLE):
             box.logout()
-        except _TROUBLE:
+        with suppress(*_TROUBLE):
             box.client.shutdown()
 
 
@@ -152,7 +158,7 @@ class _Bounded(imaplib.IMAP4):
 
     def open(self, *where: Any, **more: Any) -> None:
         super().open(*where, **more)
-        self._watch = threading.Timer(self._seconds, lambda: self.sock.shutdown(socket.SHUT_RDWR))
+        self._watch = threading.Timer(self._seconds, _hang_up, (self.sock,))
         self._watch.daemon = True
         self._watch.start()
 
@@ -172,7 +178,6 @@ class _Bounded(imaplib.IMAP4):
     def _take(self, size: int) -> None:
         self._left -= size
         if self._left < 0:
-            self.sock.shutdown(socket.SHUT_RDWR)
             raise self.abort(f"it says more than {_MOST >> 20} MB")
 
 
@@ -190,6 +195,20 @@ class _Box(imap_tools.BaseMailBox):
         if self._server.kind == "imaps":
             return _BoundedTls(host, port, ssl_context=ssl.create_default_context(), timeout=_SECONDS, seconds=self._seconds)
         return _Bounded(host, port, timeout=_SECONDS, seconds=self._seconds)
+
+
+def _done(answer: tuple[str, Any]) -> Any:
+    """What a command brought. Raises imaplib's error for a no, which imaplib itself returns."""
+    status, found = answer
+    if status != "OK":
+        raise imaplib.IMAP4.error(f"{status} {found!r}")
+    return found
+
+
+def _hang_up(line: socket.socket) -> None:
+    """Of a line inside TLS, the line: whoever reads it must not go on without."""
+    with suppress(OSError):
+        socket.socket.shutdown(line, socket.SHUT_RDWR)
 
 
 def _day(text: str) -> Any:

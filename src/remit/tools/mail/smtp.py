@@ -33,7 +33,7 @@ async def hand_over(
         port=server.port,
         use_tls=server.kind == "smtps",
         start_tls=server.kind == "smtp+starttls",
-        timeout=min(seconds, _SILENT),
+        timeout=_SILENT,
         tls_context=None if server.kind == "smtp" else ssl.create_default_context(),
     )
     sending = False

@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, TextIO, TypeVar
 
 import httpx2
@@ -48,7 +48,7 @@ class Connection:
             async with asyncio.timeout(_LIST_SECONDS):
                 return await live.ask(_listed)
         except Exception as error:  # whatever it is, nothing was done
-            self._live = None
+            self._drop()
             raise Unavailable(f"MCP server {self._name} does not list its tools: {_said(error)}", fix="see what it says") from error
 
     async def call(self, tool: str, args: dict[str, Any]) -> Any:
@@ -59,10 +59,10 @@ class Connection:
         except mcp.MCPError as error:
             if error.code in _NOT_DONE and self._server.trusted:
                 raise ToolFailed(f"MCP server {self._name} refused it: {_said(error)}", fix="mend the arguments") from error
-            self._live = None
+            self._drop()
             raise ToolUncertain(f"MCP server {self._name} did not answer: {_said(error)}", fix="look whether it acted") from error
         except Exception as error:
-            self._live = None
+            self._drop()
             raise ToolUncertain(f"MCP server {self._name} was lost: {_said(error)}", fix="look whether it acted") from error
 
     async def _connected(self) -> _Live:
@@ -70,14 +70,19 @@ class Connection:
             self._live = _Live(self._name, self._server)
         try:
             async with asyncio.timeout(_CONNECT_SECONDS):
-                await asyncio.wrap_future(self._live.ready)
+                await asyncio.shield(asyncio.wrap_future(self._live.ready))  # others may wait for it, too
         except Exception as error:
-            self._live.close()
-            self._live = None
+            self._drop()
             raise Unavailable(
                 f"MCP server {self._name} was not reached: {_said(error)}", fix="see whether its command or url is right"
             ) from error
         return self._live
+
+    def _drop(self) -> None:
+        """What is not used any more ends, a server that was started for it included."""
+        if self._live is not None:
+            self._live.close()
+            self._live = None
 
 
 class _Live:
@@ -89,7 +94,7 @@ class _Live:
         self._loop = asyncio.new_event_loop()
         self._client: Any = None
         self._pid = os.getpid()
-        self._closing = asyncio.Event()
+        self._task = self._loop.create_task(self._session())
         self._thread = threading.Thread(target=self._serve, name=f"remit-mcp-{name}", daemon=True)
         self._thread.start()
 
@@ -104,12 +109,12 @@ class _Live:
 
     def close(self) -> None:
         with suppress(RuntimeError):  # its loop has ended already
-            self._loop.call_soon_threadsafe(self._closing.set)
+            self._loop.call_soon_threadsafe(self._task.cancel)
 
     def _serve(self) -> None:
         asyncio.set_event_loop(self._loop)
         try:
-            self._loop.run_until_complete(self._session())
+            self._loop.run_until_complete(self._task)
         except BaseException as error:  # noqa: BLE001 - whoever waits for it is told
             if not self.ready.done():
                 self.ready.set_exception(error if isinstance(error, Exception) else RuntimeError(repr(error)))
@@ -119,29 +124,33 @@ class _Live:
     async def _session(self) -> None:
         # What a server writes beside the protocol is not for the person's terminal: it could say anything there.
         with open(os.devnull, "w", encoding="utf-8") as nowhere:  # noqa: PTH123, ASYNC230 - it blocks nothing
-            async with mcp.Client(_transport(self._server, nowhere), read_timeout_seconds=CALL_SECONDS) as client:
+            async with _transport(self._server, nowhere) as transport, mcp.Client(transport, read_timeout_seconds=CALL_SECONDS) as client:
                 # An answer taints and is not believed, so it is not held to the server's own schema, whose patterns could run for ever.
                 client.session.validate_tool_result = _unchecked  # type: ignore[method-assign]
                 self._client = client
                 self.ready.set_result(None)
-                await self._closing.wait()
+                await asyncio.get_running_loop().create_future()  # until it is cancelled
 
 
 async def _unchecked(name: str, result: Any) -> None:
     """Any answer is one."""
 
 
-def _transport(server: McpServer, errors: TextIO) -> Any:
+@asynccontextmanager
+async def _transport(server: McpServer, errors: TextIO) -> AsyncIterator[Any]:
     if server.command:
         program, *args = server.command
         kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
         params = mcp.StdioServerParameters(command=program, args=args, env={**kept, **server.env})
-        return mcp.stdio_client(params, errlog=errors)
+        yield mcp.stdio_client(params, errlog=errors)
+        return
     if not server.headers:
-        return server.url
+        yield server.url
+        return
     from mcp.client.streamable_http import streamable_http_client  # noqa: PLC0415 - for servers over HTTP only
 
-    return streamable_http_client(server.url, http_client=httpx2.AsyncClient(headers=dict(server.headers), timeout=CALL_SECONDS))
+    async with httpx2.AsyncClient(headers=dict(server.headers), timeout=CALL_SECONDS) as client:
+        yield streamable_http_client(server.url, http_client=client)
 
 
 async def _listed(client: Any) -> list[Definition]:

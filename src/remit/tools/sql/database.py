@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import time
 import warnings
-import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -103,7 +102,7 @@ class Database:
         return connection.execution_options(no_parameters=not values).exec_driver_sql(sql, tuple(values) if values else None)
 
     @contextmanager
-    def found(self, connection: Connection, sql: str) -> Iterator[tuple[list[str], Iterator[Sequence[object]]]]:
+    def query(self, connection: Connection, sql: str) -> Iterator[tuple[list[str], Iterator[Sequence[object]]]]:
         """What a query finds: columns, and rows that come as they are taken. Raises ToolFailed."""
         raw = connection.connection.dbapi_connection
         try:
@@ -160,20 +159,15 @@ class Database:
 
     @cached_property
     def _engine(self) -> Engine:
-        try:
-            import sqlalchemy as sa  # noqa: PLC0415 - a large library; only databases pay for it
-        except ImportError as error:
-            raise Unavailable(f"a library for databases is missing: {error.name}", fix="pip install 'remit[sql]'") from None
+        import sqlalchemy as sa  # noqa: PLC0415 - a large library; only databases pay for it
+
         try:
             # A file may be replaced by another of its name, and a server may have gone: a connection that is kept would not notice.
             engine = sa.create_engine(self._url, poolclass=sa.NullPool, **self.dialect.options)
-        except ImportError as error:
-            raise Unavailable(f"a library for databases is missing: {error.name}", fix="pip install 'remit[sql]'") from None
         except (ValueError, sa.exc.ArgumentError):  # what it says may hold the password
             raise Unavailable(f"the URL of database {self.name!r} cannot be read", fix="write it as docs/configuration.md shows") from None
         # Reading a table's columns asks nothing of their types, so one that SQLAlchemy does not know is no trouble.
         warnings.filterwarnings("ignore", "Did not recognize type", sa.exc.SAWarning)
-        weakref.finalize(self, engine.dispose)  # what the pool holds is closed with us
         sa.event.listen(engine, "connect", lambda raw, _: self._prepare(raw))
         return engine
 

@@ -49,10 +49,10 @@ class SqlQuery(SqlTool):
     def _read(self, database: Database, statement: Statement, limit: int) -> JsonValue:
         listed: list[JsonValue] = []
         size, more = 0, False
-        with database.reading() as connection, database.found(connection, statement.text) as (columns, rows):
+        with database.reading() as connection, database.query(connection, statement.text) as (columns, rows):
             for row in rows:
                 values: JsonValue = [as_json(value) for value in row]
-                size += len(canonical(values))
+                size += len(canonical(values).encode())
                 more = len(listed) == limit or size > _MOST
                 if more:
                     break

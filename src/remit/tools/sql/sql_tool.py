@@ -77,6 +77,10 @@ def as_json(value: object) -> JsonValue:
         return value.encode("utf-8", "replace").decode("utf-8")
     if value is None or isinstance(value, bool | int):
         return value
+    if isinstance(value, dict):
+        return {str(as_json(name)): as_json(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [as_json(one) for one in value]
     if isinstance(value, float) and value == value and abs(value) != float("inf"):  # noqa: PLR0124 - NaN is not itself
         return value
     return str(value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.util import find_spec
 
 from remit.ports import Store, Tool
 from remit.tools.sql.database import Database
@@ -11,10 +12,12 @@ from remit.tools.sql.write import SqlRestore, SqlWrite
 
 
 def sql_tools(databases: Mapping[str, str], store: Store, *, journal: str = "") -> list[Tool]:
-    """The tools over these databases (name to URL); none without any. No connection is made. Raises BadInput for a strange URL.
+    """The tools over these databases (name to URL). No connection is made. Raises BadInput for a strange URL, ImportError.
 
     What is written to the database that is at the URL `journal` is committed together with its record.
     """
+    for library in ("sqlalchemy", "sqlglot", "psycopg"):  # they load with the first statement, which is too late to find that out
+        if find_spec(library) is None:
+            raise ImportError(name=library)
     known = {name: Database(name, url, journal=journal) for name, url in databases.items()}
-    made: list[Tool] = [SqlQuery(known), SqlWrite(known, store), SqlRun(known), SqlRestore(known, store)]
-    return made if known else []
+    return [SqlQuery(known), SqlWrite(known, store), SqlRun(known), SqlRestore(known, store)]
