@@ -234,6 +234,13 @@ def test_a_draft_whose_answer_is_lost_is_in_doubt_and_looking_tells(world: MailW
     assert asyncio.run(world.tools()["mail.draft"].probe(call)).happened is Happened.YES
 
 
+@proves("mail.hold")
+def test_what_can_be_called_back_is_told_from_what_cannot(world: MailWorld) -> None:
+    """By the tool itself, so that what policy says of it beforehand is what it says of a letter."""
+    assert world.tools()["mail.send"].spec.effect is Effect.DEFERRABLE
+    assert world.tools(hold=0)["mail.send"].spec.effect is Effect.IRREVERSIBLE
+
+
 @proves("mail.drafts")
 def test_a_refusal_is_no_success(world: MailWorld) -> None:
     """A server that lets nothing be marked has not removed the draft, whatever the client library makes of its no."""

@@ -255,6 +255,10 @@ def test_a_dry_run_says_what_would_be_allowed_and_does_nothing(remit: Program) -
     assert "one person's yes" in remit("run", remit.plan(NOTE), "--dry-run", "--level", "operator").out
     assert not (remit.folder / "note.txt").exists()
     assert remit.json("runs", "--all", "--json") == []
+    outside = NOTE.replace("note.txt", "/etc/note.txt").replace("[[step]]", '[inputs]\nwho = "Ann"\n[[step]]', 1)
+    refused = remit("run", remit.plan(outside), "--dry-run")
+    assert "refused" in refused.out
+    assert refused.code == 1
 
 
 @proves("cli.edits_are_checked_at_once")

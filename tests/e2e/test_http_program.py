@@ -33,6 +33,12 @@ def remit(tmp_path: Path) -> Program:
     return program(tmp_path)
 
 
+def test_a_base_that_is_no_address_is_said_where_it_stands(remit: Program) -> None:
+    """Which service's."""
+    remit.configure('[http.shop]\nbase = "htp:/example.org"\n')
+    assert "http.shop.base" in remit("run", remit.plan(ORDER)).err
+
+
 def configure(remit: Program, server: Server, more: str = "") -> None:
     remit.configure(f'[http.shop]\nbase = "{server.base}"\nprivate = true\n{more}')
 

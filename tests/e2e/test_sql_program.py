@@ -62,8 +62,12 @@ def test_rows_and_files_of_one_run_are_taken_back_together(remit: Program, shop:
     remit("run", remit.plan(PLAN))
     shop.script("UPDATE invoice SET cents = 42 WHERE id = 10")
     (remit.folder / "total.txt").write_text("mine", encoding="utf-8")
+    shown = remit("undo", remit.last()).out
+    assert " (cents changed since)" in shown
+    assert shown.count("change invoice id=") == 1
     said = remit("undo", remit.last(), "--yes")
     assert said.code == 5
+    assert "not where somebody made a later change" in said.out
     assert "invoice id=" in said.out
     assert "total.txt" in said.out
     assert (remit.folder / "total.txt").read_text(encoding="utf-8") == "mine"
@@ -125,6 +129,18 @@ def test_a_broken_configuration_is_explained(remit: Program, text: str, says: st
     said = remit("run", remit.plan(PLAN))
     assert said.code == 2
     assert says in said.err
+
+
+@proves("sql.reads_only")
+def test_a_file_that_is_not_there_is_not_made(remit: Program) -> None:
+    """A name that was mistyped is said, by a path from the root or none."""
+    missing = remit.folder / "none.db"
+    remit.configure(f'[sql.shop]\nurl = "sqlite:///{missing}"\n')
+    query = "goal = 'x'\n[[step]]\nid = 's'\ntool = 'sql.query'\nargs = { database = 'shop', sql = 'SELECT 1' }\n"
+    assert "there is no file" in remit("run", remit.plan(query)).out
+    assert not missing.exists()
+    remit.configure('[sql.shop]\nurl = "sqlite:///rel.db"\n')
+    assert "not absolute" in remit("run", remit.plan(query)).err
 
 
 def test_a_database_that_is_not_there_is_a_clear_failure(remit: Program) -> None:

@@ -54,6 +54,16 @@ def test_a_run_cannot_change_the_policy_that_judges_it(remit: Program, step: str
     assert (remit.folder / ".remit" / "policy.cedar").read_text(encoding="utf-8") == rule
 
 
+@proves("undo.spares_others")
+def test_undo_takes_a_step_as_show_does(remit: Program) -> None:
+    """The latest attempt at it; of one that is not there it says what there is."""
+    remit("run", remit.plan(WRITE))
+    run = remit.last()
+    assert "it has s.1" in remit("undo", f"{run}/t").err
+    assert remit("undo", f"{run}/s", "--yes").code == 0
+    assert not (remit.folder / "a.txt").exists()
+
+
 @proves("cli.stopped_run_tells_what_was_done")
 def test_a_stopped_run_still_counts_what_was_done(remit: Program) -> None:
     """After `stop` the summary names what passed; only what never began is called not reached."""

@@ -101,6 +101,21 @@ def test_an_unknown_input_is_refused() -> None:
 
 
 @proves("plan.references")
+def test_a_text_is_read_as_json_where_that_is_asked_for() -> None:
+    """What a service answered can be used in parts; a text that is none, and a place that is not there, are said."""
+    results: dict[str, JsonValue] = {
+        "order": {"status": 201, "text": '{"id": 7, "lines": [{"title": "Ulysses"}]}'},
+        "plain": {"text": "no"},
+    }
+    assert resolve("${order.json.id}", results) == 7
+    assert resolve("for ${order.json.lines.0.title}", results) == "for Ulysses"
+    for text, says in (("${plain.json}", "not JSON"), ("${order.json.lines.title}", ".0 to .0"), ("${order.json.no}", "it has: id, lines")):
+        with pytest.raises(PlanInvalid) as raised:
+            resolve(text, results)
+        assert says in str(raised.value)
+
+
+@proves("plan.references")
 def test_references_keep_types_and_say_what_is_missing() -> None:
     """A whole reference keeps its type, one inside a text becomes text, and a missing one is named."""
     results: dict[str, JsonValue] = {"a": {"n": 3, "rows": [{"x": "y"}]}}

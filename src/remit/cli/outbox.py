@@ -45,6 +45,8 @@ def outbox(send: bool, follow: bool, as_json: bool) -> None:
                 interrupts.check()
                 time.sleep(_TICK)
         else:
+            if not _due(app, {}) and not as_json:
+                _list(app, as_json=False)
             code = _send(app, {})
     except KeyboardInterrupt:
         code = interrupts.exit_code()
@@ -69,10 +71,7 @@ def _send(app: App, resting: dict[str, int]) -> int:
     `resting` says until when those are not looked at that have to wait, as each look is a leg in the journal.
     """
     codes = [DONE]
-    app.letters()  # each has its run now
-    for run in [run for run in app.runs.unfinished() if run.kind is RunKind.HELD]:
-        if max(int(str(run.spec.get("at", 0))), resting.get(run.id, 0)) > app.clock.now():
-            continue
+    for run in _due(app, resting):
         if _unanswered(app, run):
             codes.append(WAITING)
             continue
@@ -87,6 +86,13 @@ def _send(app: App, resting: dict[str, int]) -> int:
             codes.append(exit_code_for(end))
     sys.stdout.flush()
     return next((code for code in codes if code not in {DONE, WAITING}), max(codes))
+
+
+def _due(app: App, resting: dict[str, int]) -> list[Run]:
+    """The runs that let a letter go whose time has come."""
+    app.letters()  # each has its run now
+    held = [run for run in app.runs.unfinished() if run.kind is RunKind.HELD]
+    return [run for run in held if max(int(str(run.spec.get("at", 0))), resting.get(run.id, 0)) <= app.clock.now()]
 
 
 def _unanswered(app: App, run: Run) -> bool:

@@ -13,7 +13,7 @@ import click
 
 from remit.app import App, places
 from remit.cli.driving import drive, report
-from remit.cli.exits import DONE, WAITING, exit_code_for
+from remit.cli.exits import DONE, NOT_DONE, WAITING, exit_code_for
 from remit.cli.person import person
 from remit.domain.action import Level
 from remit.domain.run import LegEnd, Run
@@ -63,8 +63,9 @@ def run(
             plan = _plan(app, what, _inputs(inputs))
             from remit.cli.foretelling import foretold
 
-            click.echo(foretold(app, plan, _level(level, plan)))
-            return
+            told, possible = foretold(app, plan, _level(level, plan))
+            click.echo(told)
+            sys.exit(DONE if possible else NOT_DONE)
         opened = _open(app, what, level, model, _inputs(inputs))
         if not as_json:
             click.echo(f"run {opened.id} at level {opened.level} in {', '.join(opened.roots)}")

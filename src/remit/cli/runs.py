@@ -51,13 +51,13 @@ def show(action: str, as_json: bool) -> None:
     try:
         prefix, _, name = action.partition("/")
         run = find_run(app, prefix)
-        for item in app.journal.read(run, action=_action(app, run, name)):
+        for item in app.journal.read(run, action=find_action(app, run, name)):
             click.echo(look.entry_json(item) if as_json else look.whole(item))
     finally:
         app.close()
 
 
-def _action(app: App, run: RunId, name: str) -> str:
+def find_action(app: App, run: RunId, name: str) -> str:
     """The action of that name, or the latest attempt of the step of that name. Raises NotFound, naming what there is."""
     names = list(dict.fromkeys(item.action for item in app.journal.read(run) if item.action))
     if name in names:

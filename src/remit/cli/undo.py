@@ -18,10 +18,10 @@ from remit.cli import show
 from remit.cli.driving import drive, report
 from remit.cli.exits import CONFLICT, DONE, NOT_DONE, WAITING
 from remit.cli.person import person
-from remit.cli.runs import find_run
+from remit.cli.runs import find_action, find_run
 from remit.domain.entry import Kind
 from remit.domain.run import RunKind, RunState
-from remit.domain.values import ActionId, RunId, split_id
+from remit.domain.values import RunId, action_id, split_id
 from remit.errors import BadInput, Conflict
 from remit.gate.undo import UndoPlan
 
@@ -36,6 +36,8 @@ _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 @click.option("--yes", is_flag=True, help="Do it; without it you see what would happen.")
 def undo(what: str | None, since: str | None, everywhere: bool, with_dependants: bool, yes: bool) -> None:
     """Take back WHAT (an action RUN/NAME, or a run), or everything --since a time; never over someone else's later change.
+
+    RUN/STEP is the latest attempt at a step of a plan.
 
     An undo is an action itself: `remit undo UNDO-RUN` does it again.
     """
@@ -79,7 +81,7 @@ def _scope(what: str | None, since: str | None, *, everywhere: bool) -> tuple[in
 def _plan(app: App, what: str) -> UndoPlan:
     run, _, name = what.partition("/")
     found = find_run(app, run)
-    return app.undoing.of_action(ActionId(f"{found}/{name}")) if name else app.undoing.of_run(found)
+    return app.undoing.of_action(action_id(found, find_action(app, found, name))) if name else app.undoing.of_run(found)
 
 
 async def _show(app: App, plan: UndoPlan) -> bool:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from remit.domain.values import JsonValue, canonical
-from remit.errors import PlanInvalid
+from remit.domain.values import JsonValue, canonical, parse
+from remit.errors import ArgsInvalid, PlanInvalid
 
 _REFERENCE = re.compile(r"(?<!\$)\$\{([A-Za-z0-9_-]+)((?:\.[^.${}]+)*)\}")
 _ESCAPED = "$${"
@@ -54,10 +54,12 @@ def resolve(value: JsonValue, results: Mapping[str, JsonValue]) -> JsonValue:
 
 
 def look_up(value: JsonValue, path: str) -> JsonValue:
-    """What stands at a dotted path; numbers index lists. Raises PlanInvalid naming the part that is missing."""
+    """What stands at a dotted path; numbers index lists, `json` is a `text` there, read. Raises PlanInvalid for what is missing."""
     for part in [p for p in path.split(".") if p]:
         if isinstance(value, Mapping) and part in value:
             value = value[part]
+        elif isinstance(value, Mapping) and part == "json" and isinstance(value.get("text"), str):
+            value = _read(str(value["text"]))
         elif (
             isinstance(value, Sequence)
             and not isinstance(value, str)
@@ -66,9 +68,23 @@ def look_up(value: JsonValue, path: str) -> JsonValue:
         ):
             value = value[int(part)]
         else:
-            has = ", ".join(list(value)[:8]) if isinstance(value, Mapping) else type(value).__name__
-            raise PlanInvalid(f"there is no {part!r} in the result", fix=f"it has: {has}")
+            raise PlanInvalid(f"there is no {part!r} in the result at {path!r}", fix=_has(value))
     return value
+
+
+def _read(text: str) -> JsonValue:
+    try:
+        return parse(text)
+    except ArgsInvalid as error:
+        raise PlanInvalid(f"the text is not JSON: {error.message}", fix="refer to the text as a whole") from None
+
+
+def _has(value: JsonValue) -> str:
+    if isinstance(value, Mapping):
+        return f"it has: {', '.join(list(value)[:8])}"
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return f"it is a list: say .0 to .{len(value) - 1}" if value else "it is an empty list"
+    return f"it is the end of the path: {canonical(value)[:60]}"
 
 
 def _of(match: re.Match[str], results: Mapping[str, JsonValue]) -> JsonValue:

@@ -21,7 +21,7 @@ class UndoWorker:
         """`done` only when everything was restored exactly; otherwise `partly` or `could_not`, with every place that was not."""
         waiting = []
         lines: list[str] = []
-        restored = 0
+        restored = kept = 0
         steps = _steps(run.spec)
         for number, step in enumerate(steps, start=1):
             of = ActionId(str(step["of"]))
@@ -36,11 +36,13 @@ class UndoWorker:
                     lines.append(f"{of}: {receipt.outcome.error}")
                 case Finished():
                     restored += 1
+                    kept += bool(conflicts_in(receipt))
                     lines += [f"{of}: kept a later change: {place}" for place in conflicts_in(receipt)]
         if waiting:
             return LegEnd(state=RunState.WAITING, waiting=tuple(waiting), summary=f"{len(waiting)} question(s) wait for a person")
         state = RunState.DONE if not lines else RunState.PARTLY if restored else RunState.COULD_NOT
-        return LegEnd(state=state, summary="\n".join([f"{restored} of {len(steps)} actions taken back", *lines]))
+        spared = f", {kept} of them not where somebody made a later change" if kept else ""
+        return LegEnd(state=state, summary="\n".join([f"{restored} of {len(steps)} actions taken back{spared}", *lines]))
 
     async def _take_back(self, run: Run, number: int, step: Mapping[str, JsonValue], of: ActionId, gate: Gate) -> Receipt:
         args = step["args"]

@@ -12,7 +12,7 @@ from urllib.parse import unquote, urljoin
 from remit.config import Service as Configured
 from remit.domain.values import JsonValue
 from remit.domain.visible import visible
-from remit.errors import ArgsInvalid
+from remit.errors import ArgsInvalid, BadInput
 from remit.tools.http.addresses import Place, read_url
 from remit.tools.http.client import Answer
 
@@ -54,19 +54,8 @@ def _plain(path: str) -> str:
 
 
 def known(services: Mapping[str, Configured]) -> dict[str, Service]:
-    """The configured services. Raises ArgsInvalid for a base that is no plain URL."""
-    return {
-        name: Service(
-            name=name,
-            base=read_url(one.base),
-            headers=one.headers,
-            private=one.private,
-            idempotency=one.idempotency,
-            preconditions=one.preconditions,
-            managed=one.managed,
-        )
-        for name, one in services.items()
-    }
+    """The configured services. Raises BadInput for a base that is no plain URL."""
+    return {name: _service(name, one) for name, one in services.items()}
 
 
 def named(services: Mapping[str, Service], name: str) -> Service:
@@ -74,6 +63,22 @@ def named(services: Mapping[str, Service], name: str) -> Service:
     if name not in services:
         raise ArgsInvalid(f"there is no service {name!r}", fix=f"there are {', '.join(services) or 'none'}; remit.toml names them")
     return services[name]
+
+
+def _service(name: str, one: Configured) -> Service:
+    try:
+        base = read_url(one.base)
+    except ArgsInvalid as error:
+        raise BadInput(f"http.{name}.base: {error.message}", fix=error.fix) from None
+    return Service(
+        name=name,
+        base=base,
+        headers=one.headers,
+        private=one.private,
+        idempotency=one.idempotency,
+        preconditions=one.preconditions,
+        managed=one.managed,
+    )
 
 
 def told(answer: Answer) -> dict[str, JsonValue]:

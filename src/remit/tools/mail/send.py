@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -42,6 +43,8 @@ class MailSend(WritesMail):
     def __init__(self, room: Mailroom, outbox: Outbox) -> None:
         super().__init__(room)
         self._outbox = outbox
+        if all(account.hold for account in room.accounts.values()):  # then nothing can be sent that cannot be called back for a while
+            self.spec = replace(self.spec, effect=Effect.DEFERRABLE)
 
     def effect(self, args: Mapping[str, JsonValue]) -> Effect:
         return Effect.DEFERRABLE if self.account(args).hold else Effect.IRREVERSIBLE

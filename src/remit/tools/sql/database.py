@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from remit.domain.values import canonical
@@ -66,6 +67,8 @@ class Database:
         kind = url.partition(":")[0].partition("+")[0]
         if kind not in {"sqlite", "postgresql"}:
             raise BadInput(f"database {name!r}: {kind!r} is not supported", fix="use sqlite:///… or postgresql+psycopg://…")
+        if kind == "sqlite" and not url.partition(":///")[2].startswith("/"):
+            raise BadInput(f"database {name!r}: its path is not absolute", fix="write sqlite:////home/ann/books.db, with four strokes")
         self.dialect: Dialect = Sqlite() if kind == "sqlite" else Postgres()
 
     @contextmanager
@@ -168,6 +171,7 @@ class Database:
             raise Unavailable(f"the URL of database {self.name!r} cannot be read", fix="write it as docs/configuration.md shows") from None
         # Reading a table's columns asks nothing of their types, so one that SQLAlchemy does not know is no trouble.
         warnings.filterwarnings("ignore", "Did not recognize type", sa.exc.SAWarning)
+        sa.event.listen(engine, "do_connect", self._there)
         sa.event.listen(engine, "connect", lambda raw, _: self._prepare(raw))
         return engine
 
@@ -190,6 +194,11 @@ class Database:
             raise Conflict(f"{self.name}: {_said(error)}", fix="look at the rows that it collides with") from error
         except sa.exc.DBAPIError as error:
             raise ToolFailed(f"{self.name}: {_said(error)}") from error
+
+    def _there(self, _dialect: Any, _record: Any, where: Sequence[Any], _more: Any) -> None:
+        """SQLite would make a file of a name that was mistyped."""
+        if self.dialect.is_file and where and not Path(where[0]).exists():
+            raise ToolFailed(f"{self.name}: there is no file {where[0]}", fix="mend its url in remit.toml, or make the database")
 
     def _prepare(self, raw: Any) -> None:
         self.dialect.limit(raw, time.monotonic() + self._seconds)

@@ -48,12 +48,18 @@ class RowTool(SqlTool):
 
     async def preview(self, call: Call) -> Preview:
         planned = await uninterrupted(lambda: self.plan(call))
-        shown, clipped = told(planned.changes, limit=_SHOWN)
-        text_shown = "\n".join(part for part in (self.headline(call, planned), shown or "no row changes") if part)
+        headline, changes = await uninterrupted(lambda: (self.headline(call, planned), self.foretold(planned)))
+        shown, clipped = told(changes, limit=_SHOWN)
+        text_shown = "\n".join(part for part in (headline, shown or "no row changes") if part)
         return Preview(text=text_shown, staged=self._packed(planned), binding=binding(planned.changes), clipped=clipped)
 
     def headline(self, call: Call, planned: Planned) -> str:  # noqa: ARG002 - for those who have one
+        """What is said before the rows; blocking."""
         return ""
+
+    def foretold(self, planned: Planned) -> Sequence[RowChange]:
+        """Those that will come about; blocking."""
+        return planned.changes
 
     async def capture(self, call: Call) -> Captured:
         planned = await uninterrupted(lambda: self.plan(call) if call.staged is None else self._still(call.staged))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from remit.domain.action import Effect
 from remit.domain.values import JsonValue
@@ -12,7 +12,7 @@ from remit.ports import Call, ToolSpec
 from remit.tools.args import schema, text
 from remit.tools.sql.images import foresee
 from remit.tools.sql.row_tool import NAMED, Planned, RowTool, conflicting
-from remit.tools.sql.rows import joined, pack, same, unpack
+from remit.tools.sql.rows import Row, RowChange, joined, pack, same, unpack
 from remit.tools.sql.sql_tool import DATABASE, SQL
 from remit.tools.sql.statement import Statement, Verb
 
@@ -89,10 +89,15 @@ class SqlRestore(RowTool):
         return self._unpacked(call.args)
 
     def headline(self, call: Call, planned: Planned) -> str:  # noqa: ARG002 - the same for all
-        now = self._standing(planned)
-        lost = [c.place for row, c in zip(now, planned.changes, strict=True) if not (same(row, c.before) or same(row, c.after))]
-        named = ", ".join(visible(place, keep="") for place in lost[:NAMED])
+        lost = [(row, c) for row, c in self._pairs(planned) if _lost(row, c)]
+        named = "; ".join(f"{visible(c.place, keep='')} ({visible(_since(row, c.before), keep='')})" for row, c in lost[:NAMED])
         return f"in conflict, these rows stay as they are now: {named}" if lost else ""
+
+    def foretold(self, planned: Planned) -> Sequence[RowChange]:
+        return [c for row, c in self._pairs(planned) if not _lost(row, c)]
+
+    def _pairs(self, planned: Planned) -> Iterable[tuple[Row | None, RowChange]]:
+        return zip(self._standing(planned), planned.changes, strict=True)
 
     def _still(self, staged: JsonValue) -> Planned:
         return self._unpacked(staged)  # what was changed since is a conflict, and spared
@@ -109,3 +114,16 @@ class SqlRestore(RowTool):
             net, stuck = joined(lists)
             found += [{"database": name, "rows": pack(rows, self.store)} for rows in (net, *stuck)]
         return found
+
+
+def _lost(now: Row | None, change: RowChange) -> bool:
+    return not (same(now, change.before) or same(now, change.after))
+
+
+def _since(now: Row | None, then: Row | None) -> str:
+    """What somebody did to a row."""
+    if now is None:
+        return "it is gone"
+    if then is None:
+        return "somebody made one of that key"
+    return f"{', '.join(name for name in now if now[name] != then.get(name))} changed since"
