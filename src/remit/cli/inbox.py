@@ -13,7 +13,6 @@ import click
 from remit.app import App, places
 from remit.cli import show
 from remit.cli.person import person
-from remit.domain.entry import Kind
 from remit.domain.question import Answer, Question, QuestionKind
 from remit.domain.values import RunId, split_id
 from remit.errors import BadInput
@@ -36,7 +35,9 @@ def inbox(which: str | None, as_json: bool) -> None:
             click.echo(json.dumps(data, ensure_ascii=False) if as_json else show.question(item, said) + "\n")
         if not found and not as_json:
             click.echo("nothing waits for you" if not which else f"no open question starts with {which!r}")
-            unfinished = sum(1 for _ in app.journal.pending(Kind.OPENED))
+            from remit.domain.run import RunKind
+
+            unfinished = sum(run.kind is not RunKind.HELD for run in app.runs.unfinished())
             if unfinished and not which:
                 click.echo(f"{unfinished} run(s) are open: `remit resume` goes on with what was interrupted")
     finally:
@@ -62,7 +63,8 @@ def _answering(command: Callable[..., None]) -> Callable[..., None]:
     "--edit",
     "edited",
     default=None,
-    help="Approve with other arguments: a JSON object (or @FILE) of those that change; null leaves one out. They are judged again.",
+    help="Approve with other arguments: a JSON object (or @FILE) of those that change, each whole; null leaves one out. "
+    "They are judged again.",
 )
 @_answering
 def approve(question: str, edited: str | None, **options: Any) -> None:

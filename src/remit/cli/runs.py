@@ -97,9 +97,11 @@ def find_run(app: App, text: str) -> RunId:
 
 
 def _unfinished(app: App, run: Run, *, waiting: bool) -> str:
-    """`interrupted` is what `remit resume` goes on with: its process is gone."""
+    """`interrupted` is what `remit resume` goes on with: its process is gone. A letter in the outbox is `held`."""
     if run.kind is RunKind.OWN:
         return "waiting" if waiting else "open"
+    if run.kind is RunKind.HELD and not waiting:
+        return "held"
     try:
         with app.journal.hold(run.id):
             return "waiting" if waiting else "interrupted"

@@ -222,7 +222,7 @@ class PlanWorker:
             self._clock,
             action_id(run.id, f"{step.id}.stuck{number}"),
             title=f"step {step.id} did not work; what now?",
-            body="tried:\n" + "\n".join(tried),
+            body="\n".join(["tried:", *tried, "retry does the same again: what you mend in the plan file counts for a new run"]),
             options=("retry", "skip", "stop"),
         )
 

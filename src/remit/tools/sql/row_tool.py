@@ -102,7 +102,7 @@ class RowTool(SqlTool):
         """What the actor is told."""
         lost = {clash.change.id for clash in clashes}
         rows = [change for change in planned.changes if change.id not in lost]
-        listed: list[JsonValue] = [change.to_json() for change in rows[:NAMED]]
+        listed: list[JsonValue] = [change.told() for change in rows[:NAMED]]
         found: dict[str, JsonValue] = {"changed": listed, "count": len(rows)}
         if clashes:
             found["conflicts"] = [{"path": clash.change.place, "detail": clash.why} for clash in clashes]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import isfinite
 from typing import TypeAlias
 
 from remit.domain.values import JsonValue, canonical, digest
@@ -44,6 +45,11 @@ class RowChange:
             "b": dict(self.before) if self.before else None,
             "a": dict(self.after) if self.after else None,
         }
+
+    def told(self) -> dict[str, JsonValue]:
+        """For those who read it: numbers as numbers."""
+        rows = {"key": self.key, "before": self.before, "after": self.after}
+        return {"table": self.table, **{name: {c: _read(v) for c, v in row.items()} if row else None for name, row in rows.items()}}
 
     @classmethod
     def from_json(cls, value: JsonValue) -> RowChange:
@@ -121,6 +127,14 @@ def _lines(change: RowChange) -> list[str]:
         elif old != new:
             found += [f"  -{visible(name, keep='')} = {_plain(old)}", f"  +{visible(name, keep='')} = {_plain(new)}"]
     return found
+
+
+def _read(value: JsonValue) -> JsonValue:
+    if not isinstance(value, Mapping):
+        return value
+    kind, text = next(iter(value.items()))
+    number = float.fromhex(str(text)) if kind == "r" else None
+    return {"hex": text} if number is None else number if isfinite(number) else repr(number)
 
 
 def _plain(value: JsonValue) -> str:
