@@ -137,15 +137,33 @@ def test_what_a_server_did_before_it_was_lost_nobody_knows(world: World) -> None
 
 @proves("mcp.outcomes")
 def test_what_is_lost_or_never_comes_up_leaves_no_process(world: World) -> None:
-    """Each call that fails for good ends the server that was started for it, and the next one is not harmed by it."""
-    tool = world.tools(world.server())["mcp.notes.add"]
+    """Each call that fails for good ends the server that was started for it."""
+    tool = world.tools(world.old())["mcp.notes.add"]
     for _ in range(3):
         with pytest.raises(ToolUncertain):
-            done(tool, text="fail")
+            done(tool, text="refuse")
     end = time.monotonic() + 20
     while len(world.processes()) > 1 and time.monotonic() < end:
         asyncio.run(asyncio.sleep(0.05))
     assert len(world.processes()) <= 1
+
+
+@proves("mcp.outcomes")
+def test_a_call_that_fails_takes_no_other_along(world: World) -> None:
+    """One that is under way on the same connection gets its answer."""
+    tool = world.tools(world.old())["mcp.notes.add"]
+
+    async def two() -> Any:
+        late = asyncio.ensure_future(tool.run(Call(action=ActionId("r/late"), args={"text": "late"})))
+        async with asyncio.timeout(30):
+            while "late" not in world.written():
+                await asyncio.sleep(0.05)
+        refused = tool.run(Call(action=ActionId("r/refused"), args={"text": "refuse"}))
+        return await asyncio.gather(late, refused, return_exceptions=True)
+
+    late, refused = asyncio.run(two())
+    assert isinstance(refused, ToolUncertain)
+    assert late["text"] == "done"
 
 
 @proves("mcp.outcomes")

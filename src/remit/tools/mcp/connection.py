@@ -48,7 +48,7 @@ class Connection:
             async with asyncio.timeout(_LIST_SECONDS):
                 return await live.ask(_listed)
         except Exception as error:  # whatever it is, nothing was done
-            self._drop()
+            self._drop(live)
             raise Unavailable(f"MCP server {self._name} does not list its tools: {_said(error)}", fix="see what it says") from error
 
     async def call(self, tool: str, args: dict[str, Any]) -> Any:
@@ -59,30 +59,31 @@ class Connection:
         except mcp.MCPError as error:
             if error.code in _NOT_DONE and self._server.trusted:
                 raise ToolFailed(f"MCP server {self._name} refused it: {_said(error)}", fix="mend the arguments") from error
-            self._drop()
+            self._drop(live)
             raise ToolUncertain(f"MCP server {self._name} did not answer: {_said(error)}", fix="look whether it acted") from error
         except Exception as error:
-            self._drop()
+            self._drop(live)
             raise ToolUncertain(f"MCP server {self._name} was lost: {_said(error)}", fix="look whether it acted") from error
 
     async def _connected(self) -> _Live:
-        if self._live is None or not self._live.usable():
-            self._live = _Live(self._name, self._server)
+        live = self._live
+        if live is None or not live.usable():
+            live = self._live = _Live(self._name, self._server)
         try:
             async with asyncio.timeout(_CONNECT_SECONDS):
-                await asyncio.shield(asyncio.wrap_future(self._live.ready))  # others may wait for it, too
+                await asyncio.shield(asyncio.wrap_future(live.ready))  # others may wait for it, too
         except Exception as error:
-            self._drop()
+            self._drop(live)
             raise Unavailable(
                 f"MCP server {self._name} was not reached: {_said(error)}", fix="see whether its command or url is right"
             ) from error
-        return self._live
+        return live
 
-    def _drop(self) -> None:
-        """What is not used any more ends, a server that was started for it included."""
-        if self._live is not None:
-            self._live.close()
+    def _drop(self, live: _Live) -> None:
+        """No further call uses it, and with the last one that does it ends, a server that was started for it included."""
+        if self._live is live:
             self._live = None
+        live.retire()
 
 
 class _Live:
@@ -94,6 +95,8 @@ class _Live:
         self._loop = asyncio.new_event_loop()
         self._client: Any = None
         self._pid = os.getpid()
+        self._asking = 0
+        self._retired = False
         self._task = self._loop.create_task(self._session())
         self._thread = threading.Thread(target=self._serve, name=f"remit-mcp-{name}", daemon=True)
         self._thread.start()
@@ -105,11 +108,21 @@ class _Live:
         async def asked() -> T:
             return await work(self._client)
 
-        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(asked(), self._loop))
+        self._asking += 1
+        try:
+            return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(asked(), self._loop))
+        finally:
+            self._asking -= 1
+            self._end_when_idle()
 
-    def close(self) -> None:
-        with suppress(RuntimeError):  # its loop has ended already
-            self._loop.call_soon_threadsafe(self._task.cancel)
+    def retire(self) -> None:
+        self._retired = True
+        self._end_when_idle()
+
+    def _end_when_idle(self) -> None:
+        if self._retired and not self._asking:
+            with suppress(RuntimeError):  # its loop has ended already
+                self._loop.call_soon_threadsafe(self._task.cancel)
 
     def _serve(self) -> None:
         asyncio.set_event_loop(self._loop)
