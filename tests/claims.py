@@ -21,7 +21,6 @@ def proves(*claims: str) -> Callable[[T], T]:
 
 OPEN: Final[dict[str, str]] = {
     "autonomy.bound": "An anytime-valid bound on the error rate of what was done without asking. Not built yet.",
-    "mcp.large_answers": "A very large answer of an MCP server, or one in a single endless line, is taken whole by the client's library before remit can cut it.",
     "gate.first_seen": "Targets never touched before are known as such. The fact is always false so far.",
     "provenance.approved": "Values a person approved before count as such. Only words, owned roots and untrusted content count so far.",
     "policy.reads_in_the_shell": "Rules on reading files do not reach into the sandbox: a command may read what the workspace holds.",
@@ -144,6 +143,7 @@ CLAIMS: Final[dict[str, str]] = {
     "cli.two_approve_at_once": "Each says what became of its answer; the effect is there once, and nobody sees a traceback.",
     "cli.waits_and_goes_on": "At operator level a write asks: exit 3, nothing done; `remit approve` in another process does it.",
     "cli.without_a_model_says_what_to_set": "The message names the variable, plan files and the demo.",
+    "config.wrong_is_said": "What is wrong in `remit.toml` is said by the name of its place, and nothing in it is passed over.",
     "crash.half_done_is_finished": "A list of file changes that is killed again while it is being finished is told right again and finished; nobody is asked.",
     "crash.approval_stays_spent": "The start that spent the approval died: the action is in doubt, and the old yes does not start it a second time (hazard 1).",
     "crash.doubt_says_what_is_known": "A question in doubt says how every place stands; after either answer what stands can be taken back.",
@@ -257,6 +257,7 @@ CLAIMS: Final[dict[str, str]] = {
     "mcp.at_the_gate": "Every tool of an MCP server passes the gate, and runs once.",
     "mcp.both_eras": "Servers of both eras of the protocol, on standard input and over HTTP, are listed and called.",
     "mcp.hints_only_tighten": "What a stranger says of its tools makes them stricter, never looser.",
+    "mcp.in_trouble": "A server that hangs up, talks rubbish, ten gigabytes or nothing is told apart: in a call it is in doubt, before one it is left out.",
     "mcp.outcomes": "What a server did before it was lost is in doubt; one that was not reached was sent nothing.",
     "mcp.rug_pull": "A tool that is described otherwise than it was agreed to is noticed before a call, and asks again (hazard 7).",
     "mcp.strange_answers": "An answer is not held to the server's own schema, whose patterns could run for ever; what is plain in it is told, and cut.",

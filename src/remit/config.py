@@ -40,6 +40,7 @@
     headers = { Authorization = "Bearer ${T}" }  # for a url
     trusted = false                              # true for one whose word about its tools you take
     effects = { look = "pure" }                  # what you know of single tools
+    seconds = 120                                # how long a call may take
 
     [browser.shop]                               # lets agents use a browser; what you know of a site
     base = "https://shop.example/"
@@ -62,6 +63,9 @@ from remit.errors import BadInput
 
 _T = TypeVar("_T")
 _VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+_LONGEST: Final = 7 * 86400
+"""Seconds that anything may be set to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +121,8 @@ class McpServer:
     headers: Mapping[str, str] = field(default_factory=dict)
     trusted: bool = False
     effects: Mapping[str, str] = field(default_factory=dict)
+    seconds: int = 120
+    """That a call may take."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,20 +199,17 @@ def _calendar(body: dict[str, Any], where: str, env: Mapping[str, str]) -> Calen
 def _mail(body: dict[str, Any], where: str, env: Mapping[str, str]) -> Mail:
     _only(body, {"address", "smtp", "imap", "hold", "sent", "drafts", "keeps_sent"}, where)
     texts = {name: _filled(body[name], f"{where}.{name}", env) for name in ("imap", "sent", "drafts") if name in body}
-    hold = _is(body.get("hold", 300), int, f"{where}.hold", "a number of seconds")
-    if hold < 0 or isinstance(hold, bool):
-        raise BadInput(f"{where}.hold is a number of seconds from 0", fix="write it so, or leave it out")
     return Mail(
         address=_filled(body.get("address"), f"{where}.address", env),
         smtp=_filled(body.get("smtp"), f"{where}.smtp", env),
-        hold=hold,
+        hold=_seconds(body.get("hold", 300), f"{where}.hold", 0),
         keeps_sent=_is(body.get("keeps_sent", False), bool, f"{where}.keeps_sent", "true or false"),
         **texts,
     )
 
 
 def _server(body: dict[str, Any], where: str, env: Mapping[str, str]) -> McpServer:
-    _only(body, {"command", "url", "env", "headers", "trusted", "effects"}, where)
+    _only(body, {"command", "url", "env", "headers", "trusted", "effects", "seconds"}, where)
     command = _texts(body.get("command", []), f"{where}.command")
     if bool(command) == bool(body.get("url")):
         raise BadInput(
@@ -215,7 +218,8 @@ def _server(body: dict[str, Any], where: str, env: Mapping[str, str]) -> McpServ
     filled = {key: _filled_table(body, key, where, env) for key in ("env", "headers", "effects")}
     url = _filled(body["url"], f"{where}.url", env) if "url" in body else ""
     trusted = _is(body.get("trusted", False), bool, f"{where}.trusted", "true or false")
-    return McpServer(command=command, url=url, trusted=trusted, **filled)
+    seconds = _seconds(body.get("seconds", 120), f"{where}.seconds", 1)
+    return McpServer(command=command, url=url, trusted=trusted, seconds=seconds, **filled)
 
 
 def _site(body: dict[str, Any], where: str, env: Mapping[str, str]) -> Site:
@@ -253,6 +257,12 @@ def _undo(value: Any, where: str) -> tuple[str, Mapping[str, Any]]:
 def _is(value: Any, kind: type[_T], where: str, what: str) -> _T:
     if not isinstance(value, kind):
         raise BadInput(f"{where} is {what}", fix="write it so, or leave it out")
+    return value
+
+
+def _seconds(value: Any, where: str, least: int) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= _LONGEST:
+        raise BadInput(f"{where} is a number of seconds from {least} to {_LONGEST}", fix="write it so, or leave it out")
     return value
 
 

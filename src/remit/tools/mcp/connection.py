@@ -9,27 +9,27 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
-from contextlib import asynccontextmanager, suppress
-from typing import Any, Final, TextIO, TypeVar
+from contextlib import suppress
+from typing import Any, Final, TypeVar
 
-import httpx2
 import mcp
 
 from remit.config import McpServer
-from remit.errors import ToolFailed, ToolUncertain, Unavailable
+from remit.domain.visible import visible
+from remit.errors import BadInput, ToolFailed, ToolUncertain, Unavailable
 from remit.tools.mcp.definitions import Definition
+from remit.tools.mcp.transports import MOST, over_http, over_pipes
 
 T = TypeVar("T")
-CALL_SECONDS: Final = 120
 _CONNECT_SECONDS: Final = 20
 _LIST_SECONDS: Final = 30
 _PAGES: Final = 50
 _MOST: Final = 200
 """Tools of one server."""
-_NOT_DONE: Final = frozenset({-32700, -32600, -32601, -32602})
-"""JSON-RPC: it could not be read, is no request, no method, or has wrong parameters."""
+_NOT_DONE: Final = frozenset({-32601, -32602})
+"""JSON-RPC: there is no such method, or it has wrong parameters. Others the official client says, too, of answers that it cannot read."""
 _KEPT: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "USER")
 
 
@@ -45,7 +45,7 @@ class Connection:
         """What the server says of its tools now. Raises Unavailable."""
         live = await self._connected()
         try:
-            async with asyncio.timeout(_LIST_SECONDS):
+            async with asyncio.timeout(min(_LIST_SECONDS, self._server.seconds)):
                 return await live.ask(_listed)
         except Exception as error:  # whatever it is, nothing was done
             self._drop(live)
@@ -55,7 +55,7 @@ class Connection:
         """The answer of one call. Raises Unavailable or ToolFailed when it surely was not carried out, else ToolUncertain."""
         live = await self._connected()
         try:
-            return await live.ask(lambda client: client.call_tool(tool, args, read_timeout_seconds=CALL_SECONDS))
+            return await live.ask(lambda client: client.call_tool(tool, args, read_timeout_seconds=self._server.seconds))
         except mcp.MCPError as error:
             if error.code in _NOT_DONE and self._server.trusted:
                 raise ToolFailed(f"MCP server {self._name} refused it: {_said(error)}", fix="mend the arguments") from error
@@ -70,7 +70,7 @@ class Connection:
         if live is None or not live.usable():
             live = self._live = _Live(self._name, self._server)
         try:
-            async with asyncio.timeout(_CONNECT_SECONDS):
+            async with asyncio.timeout(min(_CONNECT_SECONDS, self._server.seconds)):
                 await asyncio.shield(asyncio.wrap_future(live.ready))  # others may wait for it, too
         except Exception as error:
             self._drop(live)
@@ -135,35 +135,23 @@ class _Live:
             self._loop.close()
 
     async def _session(self) -> None:
-        # What a server writes beside the protocol is not for the person's terminal: it could say anything there.
-        with open(os.devnull, "w", encoding="utf-8") as nowhere:  # noqa: PTH123, ASYNC230 - it blocks nothing
-            async with _transport(self._server, nowhere) as transport, mcp.Client(transport, read_timeout_seconds=CALL_SECONDS) as client:
-                # An answer taints and is not believed, so it is not held to the server's own schema, whose patterns could run for ever.
-                client.session.validate_tool_result = _unchecked  # type: ignore[method-assign]
-                self._client = client
-                self.ready.set_result(None)
-                await asyncio.get_running_loop().create_future()  # until it is cancelled
+        async with mcp.Client(_transport(self._server), read_timeout_seconds=self._server.seconds) as client:
+            # An answer taints and is not believed, so it is not held to the server's own schema, whose patterns could run for ever.
+            client.session.validate_tool_result = _unchecked  # type: ignore[method-assign]
+            self._client = client
+            self.ready.set_result(None)
+            await asyncio.get_running_loop().create_future()  # until it is cancelled
 
 
 async def _unchecked(name: str, result: Any) -> None:
     """Any answer is one."""
 
 
-@asynccontextmanager
-async def _transport(server: McpServer, errors: TextIO) -> AsyncIterator[Any]:
-    if server.command:
-        program, *args = server.command
-        kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
-        params = mcp.StdioServerParameters(command=program, args=args, env={**kept, **server.env})
-        yield mcp.stdio_client(params, errlog=errors)
-        return
-    if not server.headers:
-        yield server.url
-        return
-    from mcp.client.streamable_http import streamable_http_client  # noqa: PLC0415 - for servers over HTTP only
-
-    async with httpx2.AsyncClient(headers=dict(server.headers), timeout=CALL_SECONDS) as client:
-        yield streamable_http_client(server.url, http_client=client)
+def _transport(server: McpServer) -> Any:
+    if server.url:
+        return over_http(server.url, server.headers, server.seconds)
+    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    return over_pipes(server.command, {**kept, **server.env})
 
 
 async def _listed(client: Any) -> list[Definition]:
@@ -172,6 +160,8 @@ async def _listed(client: Any) -> list[Definition]:
     for _ in range(_PAGES):
         page = await client.list_tools(cursor=cursor)
         found += [_definition(tool) for tool in page.tools]
+        if sum(one.size for one in found) > MOST:
+            raise BadInput("it says more of its tools than an answer may have", fix="look what they are")
         cursor = page.next_cursor
         if not cursor or len(found) > _MOST:
             break
@@ -186,4 +176,4 @@ def _definition(tool: Any) -> Definition:
 def _said(error: BaseException) -> str:
     while isinstance(error, BaseExceptionGroup) and error.exceptions:
         error = error.exceptions[0]
-    return (str(error) or type(error).__name__)[:500]
+    return visible(str(error) or type(error).__name__, keep="\n")[:500]

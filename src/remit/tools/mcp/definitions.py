@@ -17,7 +17,7 @@ from remit.errors import ArgsInvalid, BadInput
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _LARGEST: Final = 64 * 1024
-"""Bytes of one definition."""
+"""Characters of one definition."""
 _REFS: Final = 32
 _ELSEWHERE: Final = ("$ref", "$dynamicRef")
 _NAMING: Final = ("$schema", "$id", "$anchor")
@@ -39,12 +39,17 @@ class Definition:
         return digest("remit.mcp.1", self.name, self.description, canonical(self.schema), canonical(self.hints))
 
     @property
+    def size(self) -> int:
+        """Characters."""
+        return len(canonical(self.schema)) + len(self.description) + len(canonical(self.hints))
+
+    @property
     def unfit(self) -> str:
         """Why it cannot be used, '' when it can: an odd name, a schema that leads elsewhere or is none, one far too large."""
         if not _NAME.fullmatch(self.name):
             return "its name is not letters, digits, _, - and ."
-        if len(canonical(self.schema)) + len(self.description) + len(canonical(self.hints)) > _LARGEST:
-            return f"its definition is larger than {_LARGEST} bytes"
+        if self.size > _LARGEST:
+            return f"its definition is longer than {_LARGEST} characters"
         if canonical(self.schema).count('"$ref"') > _REFS:
             return f"its schema refers to itself more than {_REFS} times, which may take for ever to check"
         if self.schema.get("type") != "object" or _leads_elsewhere(self.schema):

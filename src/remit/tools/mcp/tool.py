@@ -14,7 +14,7 @@ from remit.domain.visible import visible
 from remit.errors import ArgsInvalid, BadInput, Conflict, ToolFailed, ToolUncertain
 from remit.ports import Call, Captured, Happened, Preview, Probed, ToolSpec
 from remit.tools.base import BaseTool
-from remit.tools.mcp.connection import CALL_SECONDS, Connection
+from remit.tools.mcp.connection import Connection
 from remit.tools.mcp.definitions import Definition, Pins
 
 _TEXT: Final = 200_000
@@ -53,7 +53,7 @@ class McpTool(BaseTool):
             reads_untrusted=True,
             salient=names,
             visible=tuple(name for name in names if _type(properties, name) in _PLAIN),
-            seconds=CALL_SECONDS + 30,
+            seconds=configured.seconds + 30,
             version=definition.hash,
         )
 
