@@ -13,7 +13,7 @@ from remit.app import App, places
 from remit.cli.driving import drive
 from remit.cli.exits import DONE, exit_code_for
 from remit.domain.action import Level
-from remit.runs.plan_file import read_plan
+from remit.plans.files import read_plan
 
 
 def main(argv: list[str]) -> NoReturn:

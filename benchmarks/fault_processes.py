@@ -23,8 +23,8 @@ import remit.cli.undo
 import remit.crashpoint
 import remit.gate.gate
 import remit.journal.sqlite
+import remit.plans.files
 import remit.policy.cedar
-import remit.runs.plan_file
 import remit.runs.plan_worker
 import remit.runs.undo_worker
 import remit.tools.files.tools

@@ -11,7 +11,7 @@ import pytest
 
 from claims import proves
 from remit.cli import remit
-from remit.runs.plan_file import read_plan
+from remit.plans.files import read_plan
 from remit_program import program
 
 ROOT = Path(__file__).parents[2]

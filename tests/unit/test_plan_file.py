@@ -10,9 +10,10 @@ from claims import proves
 from remit.domain.plan import Check, Step, Way
 from remit.domain.values import JsonValue
 from remit.errors import PlanInvalid
-from remit.runs.checks import exit_code_trouble, trouble
-from remit.runs.plan_file import from_spec, read_plan, to_spec
-from remit.runs.references import look_up, resolve
+from remit.plans.checks import exit_code_trouble, trouble
+from remit.plans.files import read_plan
+from remit.plans.references import look_up, resolve
+from remit.plans.spec import from_spec, to_spec
 
 GOOD = """
 goal = "tidy up"

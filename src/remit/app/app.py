@@ -177,7 +177,7 @@ class App:
     def open_plan(self, plan: Plan, *, level: Level, who: str) -> Run:
         """Write down a run of a plan file."""
         from remit.domain.run import RunKind
-        from remit.runs.plan_file import to_spec
+        from remit.plans.spec import to_spec
 
         return self.engine.open(
             kind=RunKind.PLAN, goal=plan.goal, level=level, actor=f"plan:{who}", spec=to_spec(plan), roots=self._roots()
@@ -246,7 +246,7 @@ class App:
 
     def check_plan(self, plan: Plan) -> None:
         """Before anything runs: every tool of the plan exists, and arguments without references fit. Raises PlanInvalid."""
-        from remit.runs.plan_file import check_tools
+        from remit.plans.spec import check_tools
 
         check_tools(plan, self.gate)
 

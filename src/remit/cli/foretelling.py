@@ -12,8 +12,8 @@ from remit.domain.plan import Plan, Way
 from remit.domain.situation import Situation
 from remit.domain.values import JsonValue, RunId, action_id, canonical
 from remit.errors import BadInput, ToolFailed
+from remit.plans.references import named_in, resolve
 from remit.policy.explaining import spoken
-from remit.runs.references import named_in, resolve
 
 
 def foretold(app: App, plan: Plan, level: Level) -> tuple[str, bool]:

@@ -131,7 +131,7 @@ def _open(app: App, what: str, level: str | None, model: str | None, inputs: Map
 
 
 def _plan(app: App, what: str, inputs: Mapping[str, JsonValue]) -> Plan:
-    from remit.runs.plan_file import read_plan
+    from remit.plans.files import read_plan
 
     if not what.endswith(_PLAN_ENDINGS):
         raise BadInput(f"{what!r} is not a plan file", fix="give a .toml or .yaml file; what a model will do nobody knows before")

@@ -7,48 +7,24 @@ journal under the same ids, so a leg after a crash, an answer or an upgrade simp
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from dataclasses import dataclass, field
 
 from remit.crashpoint import crashpoint
-from remit.domain.action import Action, Effect
-from remit.domain.outcome import Outcome
+from remit.domain.action import Action
 from remit.domain.plan import Plan, Step, Way
-from remit.domain.receipt import Finished, Receipt, Refused, Waiting
+from remit.domain.receipt import Waiting
 from remit.domain.run import LegEnd, Run, RunState
 from remit.domain.situation import Situation
-from remit.domain.values import JsonValue, QuestionId, action_id
-from remit.errors import BadInput, PlanInvalid
+from remit.domain.values import JsonValue, action_id
+from remit.errors import PlanInvalid
 from remit.gate.clarify import Reply, clarify
 from remit.gate.gate import Gate
-from remit.gate.undo import conflicts_in, how_to_undo
+from remit.plans.attempts import Attempts, Ended, Fate
+from remit.plans.references import resolve
+from remit.plans.spec import from_spec
 from remit.ports import Clock
-from remit.runs.checks import exit_code_trouble, trouble
-from remit.runs.plan_file import from_spec
-from remit.runs.references import resolve
 
 _MOST_ROUNDS = 50
-
-
-class Fate(StrEnum):
-    """How a step stands."""
-
-    PASSED = "passed"
-    FAILED = "failed"
-    REFUSED = "refused"
-    SKIPPED = "skipped"
-    WAITING = "waiting"
-    BLOCKED = "blocked"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ended:
-    """One attempt or one step, and why it ended that way."""
-
-    fate: Fate
-    why: str = ""
-    result: JsonValue = None
-    question: QuestionId | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -131,90 +107,7 @@ class PlanWorker:
             return Ended(fate=Fate.FAILED, why="arguments are not an object")
         action = Action.wanting(action_id(run.id, name), actor=run.actor, tool=way.tool, args=args, reason=step.reason)
         receipt = await gate.submit(action, situation)
-        if not isinstance(receipt, Finished):
-            return _not_run(receipt)
-        why = "" if receipt.outcome.ok else f"{receipt.outcome.code or 'failed'}: {receipt.outcome.error}"
-        why = why or exit_code_trouble(step, receipt.outcome.result)
-        if not why:
-            checked = await self._check(run, step, name, receipt, progress, gate, situation)
-            if checked.fate is not Fate.FAILED:
-                return checked
-            why = checked.why
-        if step.keep or not receipt.outcome.ok:
-            return Ended(fate=Fate.FAILED, why=why)
-        return await self._taken_back(run, name, why, gate, situation)
-
-    async def _check(
-        self, run: Run, step: Step, name: str, receipt: Finished, progress: Progress, gate: Gate, situation: Situation
-    ) -> Ended:
-        """The step's own criteria, in order; the first that does not hold says why."""
-        result = receipt.outcome.result
-        for number, check in enumerate(step.checks, start=1):
-            try:
-                seen = result
-                if check.look is not None:
-                    looked = await self._look(
-                        run, check.look, f"{name}.check{number}", {**progress.results, step.id: result}, gate, situation
-                    )
-                    if isinstance(looked, Ended):
-                        return looked
-                    seen = looked.result
-                why = await trouble(check, seen)
-            except PlanInvalid as error:
-                why = str(error)
-            if why:
-                return Ended(fate=Fate.FAILED, why=why)
-        return Ended(fate=Fate.PASSED, result=result)
-
-    async def _look(
-        self, run: Run, look: Way, name: str, results: dict[str, JsonValue], gate: Gate, situation: Situation
-    ) -> Outcome | Ended:
-        tool = gate.tools.get(look.tool)
-        args = resolve(look.args, results)
-        if tool is None or not isinstance(args, dict):
-            raise PlanInvalid(f"the check's tool {look.tool!r} cannot be called", fix="use a tool of `remit tools`")
-        if tool.effect(args) is not Effect.PURE:
-            raise PlanInvalid(f"a check must not change anything, and {look.tool} may", fix="look with a pure tool, such as files.read")
-        receipt = await gate.submit(
-            Action.wanting(action_id(run.id, name), actor=run.actor, tool=look.tool, args=args, reason="check"), situation
-        )
-        if isinstance(receipt, Finished):
-            return receipt.outcome if receipt.outcome.ok else Ended(fate=Fate.FAILED, why=receipt.outcome.error)
-        return _not_run(receipt)
-
-    async def _taken_back(self, run: Run, name: str, why: str, gate: Gate, situation: Situation) -> Ended:
-        """Undo what a failed attempt did, so that the next one starts from the same place; when that waits for a person, so does the step.
-
-        Whoever said yes to the attempt is not asked again: taking it back exactly ends where they were before they said it.
-        """
-        await gate.flush()
-        record = gate.record(action_id(run.id, name))
-        if record.started is None or not record.touches:
-            return Ended(fate=Fate.FAILED, why=why)
-        how, trouble_with_it = how_to_undo(gate.tools, record)
-        if how is None:
-            return Ended(fate=Fate.FAILED, why=f"{why} (what it did stays: {trouble_with_it})")
-        action = Action.wanting(
-            action_id(run.id, f"{name}.undo"),
-            actor=run.actor,
-            tool=how.tool,
-            args=how.args,
-            reason=f"undo {record.id}, which did not work: {why}",
-            undoes=record.id,
-        )
-        undone = await gate.submit(action, replace(situation, ordered_by=next(iter(record.people), "")))
-        match undone:
-            case Waiting():
-                return Ended(fate=Fate.WAITING, why=why, question=undone.question.id)
-            case Finished() if undone.outcome.ok:
-                conflicts = conflicts_in(undone)
-                await gate.mark_undone(record.id, by=action.id, partly=bool(conflicts))
-                return Ended(
-                    fate=Fate.FAILED, why=f"{why} ({'taken back in part: ' + '; '.join(conflicts) if conflicts else 'taken back'})"
-                )
-            case _:
-                reason = undone.outcome.error if isinstance(undone, Finished) else undone.reason
-                return Ended(fate=Fate.FAILED, why=f"{why} (could not be taken back: {reason})")
+        return await Attempts(gate, run.id, run.actor).outcome(step, name, receipt, progress.results, situation)
 
     async def _escalate(self, run: Run, step: Step, number: int, tried: list[str], gate: Gate) -> Reply | Waiting:
         return await clarify(
@@ -232,18 +125,6 @@ def _ways(step: Step) -> Iterator[Way]:
     for _ in range(step.retries):
         yield step.way
     yield from step.otherwise
-
-
-def _not_run(receipt: Receipt) -> Ended:
-    match receipt:
-        case Waiting():
-            return Ended(fate=Fate.WAITING, question=receipt.question.id)
-        case Refused(by="policy" | "input"):
-            return Ended(fate=Fate.FAILED, why=f"refused by {receipt.by}: {receipt.reason}")
-        case Refused():
-            return Ended(fate=Fate.REFUSED, why=receipt.reason)
-        case _:
-            raise BadInput(f"{receipt} was run", fix="report this")
 
 
 def _summary(plan: Plan, progress: Progress) -> LegEnd:

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from remit.domain.plan import Check, Step
 from remit.domain.values import JsonValue, canonical
 from remit.errors import PlanInvalid
-from remit.runs.matching import matching
-from remit.runs.references import look_up
+from remit.plans.matching import matching
+from remit.plans.references import look_up
 
 _MOST_TEXT = 1_000_000
 _MOST_SHOWN = 300

@@ -1,22 +1,19 @@
-"""Plan files: TOML or YAML in, a checked `Plan` out; every complaint says where and how to mend it."""
+"""A plan as JSON: strictly read, put in order, checked against the tools there are, and written back."""
 
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from graphlib import CycleError, TopologicalSorter
 
-import yaml
-
 from remit.domain.action import Level
 from remit.domain.plan import Check, Plan, Step, Way
-from remit.domain.values import JsonValue, canonical, parse
+from remit.domain.values import JsonValue
 from remit.errors import ArgsInvalid, PlanInvalid
 from remit.gate.gate import Gate
-from remit.runs.references import named_in, places_in
+from remit.plans.references import named_in, places_in
 
 _TESTS = ("equals", "differs", "contains", "lacks", "matches", "at_least", "at_most")
 _PLAN_KEYS = {"goal", "level", "inputs", "step"}
@@ -24,9 +21,9 @@ _STEP_KEYS = {"id", "tool", "args", "reason", "needs", "check", "retries", "othe
 _MOST_RETRIES = 20
 
 
-def read_plan(text: str, *, name: str, inputs: Mapping[str, JsonValue] | None = None) -> Plan:
-    """Parse and check a plan file; `name` decides TOML or YAML by its ending. Raises PlanInvalid."""
-    top = _only(_load(text, name), _PLAN_KEYS, name)
+def plan_from(top: Mapping[str, JsonValue], *, name: str, text: str = "", inputs: Mapping[str, JsonValue] | None = None) -> Plan:
+    """The plan that `top` describes, in order; `inputs` fill those it has. Raises PlanInvalid, saying where in `name`."""
+    top = _only(top, _PLAN_KEYS, name)
     goal = _word(top, "goal", name)
     given = dict(_table(top.get("inputs", {}), f"{name}: inputs")) | dict(inputs or {})
     unknown = set(inputs or {}) - set(_table(top.get("inputs", {}), name))
@@ -128,27 +125,6 @@ def _step_spec(step: Step) -> dict[str, JsonValue]:
         "high_stakes": step.high_stakes,
     }
     return value | {key: item for key, item in rest.items() if item}
-
-
-def _load(text: str, name: str) -> Mapping[str, JsonValue]:
-    try:
-        loaded = yaml.load(text, Loader=_StrictLoader) if name.endswith((".yaml", ".yml")) else tomllib.loads(text)  # noqa: S506 - a SafeLoader
-        return _table(parse(canonical(loaded)), name)
-    except (tomllib.TOMLDecodeError, yaml.YAMLError, ArgsInvalid, RecursionError) as error:
-        raise PlanInvalid(
-            f"{name} cannot be read: {' '.join(str(error).split())}", fix="mend the place named; plans are TOML, or YAML in a .yaml file"
-        ) from None
-
-
-class _StrictLoader(yaml.SafeLoader):
-    """Refuses a key that stands twice."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[object, object]:  # noqa: FBT001, FBT002 - the library's signature
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} stands twice", node.start_mark)
-        return super().construct_mapping(node, deep)
 
 
 def _step(item: JsonValue, name: str) -> Step:

@@ -1,0 +1,142 @@
+"""What comes of one attempt at a step: whether it worked, by looking; and what a failed one did is taken back where that is exact."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from remit.domain.action import Action, Effect
+from remit.domain.outcome import Outcome
+from remit.domain.plan import Step, Way
+from remit.domain.receipt import Finished, Receipt, Refused, Waiting
+from remit.domain.situation import Situation
+from remit.domain.values import ActionId, JsonValue, QuestionId, RunId, action_id
+from remit.errors import BadInput, PlanInvalid
+from remit.gate.gate import Gate
+from remit.gate.undo import conflicts_in, how_to_undo
+from remit.plans.checks import exit_code_trouble, trouble
+from remit.plans.references import resolve
+
+
+class Fate(StrEnum):
+    """How a step stands."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    REFUSED = "refused"
+    SKIPPED = "skipped"
+    WAITING = "waiting"
+    BLOCKED = "blocked"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """One attempt or one step, and why it ended that way."""
+
+    fate: Fate
+    why: str = ""
+    result: JsonValue = None
+    question: QuestionId | None = None
+
+
+class Attempts:
+    """At the steps of one run. Everything it does passes the gate under a name of its own, so that it can be asked for again."""
+
+    def __init__(self, gate: Gate, run: RunId, actor: str) -> None:
+        self._gate = gate
+        self._run = run
+        self._actor = actor
+
+    async def outcome(self, step: Step, name: str, receipt: Receipt, results: Mapping[str, JsonValue], situation: Situation) -> Ended:
+        """Whether the attempt `name` did what the step is for; if not, what it did is taken back unless the step says to keep it."""
+        if not isinstance(receipt, Finished):
+            return _not_run(receipt)
+        if not receipt.outcome.ok:
+            return Ended(fate=Fate.FAILED, why=f"{receipt.outcome.code or 'failed'}: {receipt.outcome.error}")
+        result = receipt.outcome.result
+        why = exit_code_trouble(step, result)
+        ended = Ended(fate=Fate.FAILED, why=why) if why else await self.checked(step, name, result, results, situation)
+        if ended.fate is not Fate.FAILED or step.keep:
+            return ended
+        return await self._taken_back(name, ended.why, situation)
+
+    async def checked(self, step: Step, name: str, result: JsonValue, results: Mapping[str, JsonValue], situation: Situation) -> Ended:
+        """The step's own criteria, in order; the first that does not hold says why."""
+        for number, check in enumerate(step.checks, start=1):
+            try:
+                seen = result
+                if check.look is not None:
+                    looked = await self._look(check.look, f"{name}.check{number}", {**results, step.id: result}, situation)
+                    if isinstance(looked, Ended):
+                        return looked
+                    seen = looked.result
+                why = await trouble(check, seen)
+            except PlanInvalid as error:
+                why = str(error)
+            if why:
+                return Ended(fate=Fate.FAILED, why=why)
+        return Ended(fate=Fate.PASSED, result=result)
+
+    async def _look(self, look: Way, name: str, results: Mapping[str, JsonValue], situation: Situation) -> Outcome | Ended:
+        tool = self._gate.tools.get(look.tool)
+        args = resolve(look.args, results)
+        if tool is None or not isinstance(args, dict):
+            raise PlanInvalid(f"the check's tool {look.tool!r} cannot be called", fix="use a tool of `remit tools`")
+        if tool.effect(args) is not Effect.PURE:
+            raise PlanInvalid(f"a check must not change anything, and {look.tool} may", fix="look with a pure tool, such as files.read")
+        receipt = await self._gate.submit(
+            Action.wanting(action_id(self._run, name), actor=self._actor, tool=look.tool, args=args, reason="check"), situation
+        )
+        if isinstance(receipt, Finished):
+            return receipt.outcome if receipt.outcome.ok else Ended(fate=Fate.FAILED, why=receipt.outcome.error)
+        return _not_run(receipt)
+
+    async def _taken_back(self, name: str, why: str, situation: Situation) -> Ended:
+        """So that the next attempt starts from the same place; when that waits for a person, so does the step.
+
+        Whoever said yes to the attempt is not asked again: taking it back exactly ends where they were before they said it.
+        """
+        await self._gate.flush()
+        record = self._gate.record(action_id(self._run, name))
+        if record.started is None or not record.touches:
+            return Ended(fate=Fate.FAILED, why=why)
+        how, trouble_with_it = how_to_undo(self._gate.tools, record)
+        if how is None:
+            return Ended(fate=Fate.FAILED, why=f"{why} (what it did stays: {trouble_with_it})")
+        action = Action.wanting(
+            action_id(self._run, f"{name}.undo"),
+            actor=self._actor,
+            tool=how.tool,
+            args=how.args,
+            reason=f"undo {record.id}, which did not work: {why}",
+            undoes=record.id,
+        )
+        undone = await self._gate.submit(action, replace(situation, ordered_by=next(iter(record.people), "")))
+        return await self._told(undone, record.id, action.id, why)
+
+    async def _told(self, undone: Receipt, what: ActionId, by: ActionId, why: str) -> Ended:
+        match undone:
+            case Waiting():
+                return Ended(fate=Fate.WAITING, why=why, question=undone.question.id)
+            case Finished() if undone.outcome.ok:
+                conflicts = conflicts_in(undone)
+                await self._gate.mark_undone(what, by=by, partly=bool(conflicts))
+                return Ended(
+                    fate=Fate.FAILED, why=f"{why} ({'taken back in part: ' + '; '.join(conflicts) if conflicts else 'taken back'})"
+                )
+            case _:
+                reason = undone.outcome.error if isinstance(undone, Finished) else undone.reason
+                return Ended(fate=Fate.FAILED, why=f"{why} (could not be taken back: {reason})")
+
+
+def _not_run(receipt: Receipt) -> Ended:
+    match receipt:
+        case Waiting():
+            return Ended(fate=Fate.WAITING, question=receipt.question.id)
+        case Refused(by="policy" | "input"):
+            return Ended(fate=Fate.FAILED, why=f"refused by {receipt.by}: {receipt.reason}")
+        case Refused():
+            return Ended(fate=Fate.REFUSED, why=receipt.reason)
+        case _:
+            raise BadInput(f"{receipt} was run", fix="report this")

@@ -1,0 +1,48 @@
+"""Plan files: TOML or YAML in, a checked `Plan` out; every complaint says where and how to mend it."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+
+import yaml
+
+from remit.domain.plan import Plan
+from remit.domain.values import JsonValue, canonical, parse
+from remit.errors import ArgsInvalid, PlanInvalid
+from remit.plans.spec import plan_from, to_spec
+
+
+def read_plan(text: str, *, name: str, inputs: Mapping[str, JsonValue] | None = None) -> Plan:
+    """Parse and check a plan file; `name` decides TOML or YAML by its ending. Raises PlanInvalid."""
+    return plan_from(_load(text, name), name=name, text=text, inputs=inputs)
+
+
+def write_plan(plan: Plan) -> str:
+    """The plan as YAML, for a file that `read_plan` reads back."""
+    kept = {key: value for key, value in to_spec(plan).items() if key not in {"v", "text"} and value not in ({}, "")}
+    return yaml.safe_dump(kept, sort_keys=False, allow_unicode=True, width=120)
+
+
+def _load(text: str, name: str) -> Mapping[str, JsonValue]:
+    try:
+        loaded = yaml.load(text, Loader=_StrictLoader) if name.endswith((".yaml", ".yml")) else tomllib.loads(text)  # noqa: S506 - a SafeLoader
+        value = parse(canonical(loaded))
+    except (tomllib.TOMLDecodeError, yaml.YAMLError, ArgsInvalid, RecursionError) as error:
+        raise PlanInvalid(
+            f"{name} cannot be read: {' '.join(str(error).split())}", fix="mend the place named; plans are TOML, or YAML in a .yaml file"
+        ) from None
+    if not isinstance(value, Mapping):
+        raise PlanInvalid(f"{name} is not a table", fix="write key = value pairs")
+    return value
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """Refuses a key that stands twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[object, object]:  # noqa: FBT001, FBT002 - the library's signature
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} stands twice", node.start_mark)
+        return super().construct_mapping(node, deep)
