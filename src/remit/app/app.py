@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from remit.ports import Journal, Model, Store, Tool
     from remit.runs.engine import Engine
     from remit.runs.runs import Runs
+    from remit.runs.steer import SteerRuns
 
 _LETTERS: Final = "abcdefghijkmnpqrstuvwxyz23456789"
 """Without l, o, 0 and 1, which read alike."""
@@ -161,6 +162,12 @@ class App:
         from remit.runs.runs import Runs
 
         return Runs(self.journal)
+
+    @cached_property
+    def steer(self) -> SteerRuns:
+        from remit.runs.steer import SteerRuns
+
+        return SteerRuns(self.journal, self.clock)
 
     @cached_property
     def engine(self) -> Engine:

@@ -20,11 +20,12 @@ from remit.domain.question import Question
 from remit.domain.run import LegEnd, RunState
 from remit.domain.values import RunId
 from remit.errors import AlreadyRecorded
+from remit.gate.steering import STEERS
 
 T = TypeVar("T")
 
-_SHOWN: Final = (Kind.PROPOSED, Kind.ASKED, Kind.ANSWERED, Kind.REFUSED, Kind.FINISHED, Kind.NOTE)
-_WHOLE: Final = (Kind.REFUSED, Kind.FINISHED, Kind.NOTE)
+_SHOWN: Final = (Kind.PROPOSED, Kind.ASKED, Kind.ANSWERED, Kind.REFUSED, Kind.FINISHED, Kind.NOTE, *STEERS)
+_WHOLE: Final = (Kind.REFUSED, Kind.FINISHED, Kind.NOTE, Kind.SAID)
 _WIDTH: Final = 400
 """Why something did not work is not cut as short as what was wanted."""
 _TICK: Final = 0.1
@@ -105,7 +106,8 @@ async def _answered(app: App, run: RunId, answers: int, deadline: float) -> bool
 
 
 def _answers(app: App, run: RunId) -> int:
-    return sum(1 for _ in app.journal.read(run, kinds=(Kind.ANSWERED,)))
+    """How often anybody said anything that may set it going."""
+    return sum(1 for _ in app.journal.read(run, kinds=(Kind.ANSWERED, *STEERS)))
 
 
 def _ask(app: App, item: Question) -> bool:

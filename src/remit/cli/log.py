@@ -11,7 +11,7 @@ import click
 from remit.app import App, places
 from remit.cli import interrupts, show
 from remit.cli.exits import JOURNAL
-from remit.cli.runs import find_run
+from remit.cli.finding import find_run
 from remit.cli.undo import moment
 from remit.domain.entry import Entry, Kind
 

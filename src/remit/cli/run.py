@@ -83,13 +83,19 @@ def run(
 @click.option("--json", "as_json", is_flag=True, help="Print only one JSON object per run.")
 def resume(which: str | None, wait: float, as_json: bool) -> None:
     """Go on with the run whose id starts with WHICH, or with every open run. Safe at any time: nothing is done twice."""
-    codes = [_resume(item, wait=wait, as_json=as_json) for item in _open_runs(which)]
+    codes = [_resume(item, named=which is not None, wait=wait, as_json=as_json) for item in _open_runs(which)]
     sys.exit(next((code for code in codes if code not in {DONE, WAITING}), WAITING if WAITING in codes else DONE))
 
 
-def _resume(item: Run, *, wait: float, as_json: bool) -> int:
+def _resume(item: Run, *, named: bool, wait: float, as_json: bool) -> int:
     app = App(places([Path(root) for root in item.roots]))
     try:
+        paused = app.steer.now(item).paused_by
+        if paused and not named:
+            click.echo(f"run {item.id}: paused by {paused}; `remit resume {item.id}` goes on")
+            return WAITING
+        if paused:
+            app.steer.go_on(item.id, who=person())
         end = drive(app, item.id, interactive=_at_terminal(as_json), wait=wait, quiet=as_json)
         _tell(item.id, end, as_json=as_json)
         return exit_code_for(end)

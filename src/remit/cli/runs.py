@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
 import sys
 
@@ -10,20 +11,41 @@ import click
 
 from remit.app import App, places
 from remit.cli import show as look
+from remit.cli.finding import find_action, find_run
 from remit.cli.person import person
 from remit.domain.run import Run, RunKind
-from remit.domain.values import RunId
-from remit.errors import BadInput, NotFound, RunBusy
+from remit.errors import RunBusy
 
 _GOAL = 80
+_STEERING = ("plan", "level", "pause", "say", "take", "done", "back")
 
 
-@click.command()
+class _Runs(click.Group):
+    """The run stands first, then what shall become of it: `remit runs RUN level approver`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.allow_interspersed_args = not any(arg in _STEERING for arg in args[1:])  # else options of what follows would be ours
+        return super().parse_args(ctx, args)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(_STEERING)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        if cmd_name not in _STEERING:
+            return None
+        command: click.Command = getattr(importlib.import_module("remit.cli.steering"), cmd_name)
+        return command
+
+
+@click.group(cls=_Runs, invoke_without_command=True)
 @click.argument("which", required=False)
 @click.option("--all", "everything", is_flag=True, help="Closed runs too.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per run.")
-def runs(which: str | None, everything: bool, as_json: bool) -> None:
-    """List open runs (with --all every run), or show what the run whose id starts with WHICH did."""
+@click.pass_context
+def runs(ctx: click.Context, which: str | None, everything: bool, as_json: bool) -> None:
+    """List open runs (with --all every run), show what the run whose id starts with WHICH did, or steer it."""
+    if ctx.invoked_subcommand is not None:
+        return
     app = App(places())
     try:
         if which is not None:
@@ -57,19 +79,6 @@ def show(action: str, as_json: bool) -> None:
         app.close()
 
 
-def find_action(app: App, run: RunId, name: str) -> str:
-    """The action of that name, or the latest attempt of the step of that name. Raises NotFound, naming what there is."""
-    names = list(dict.fromkeys(item.action for item in app.journal.read(run) if item.action))
-    if name in names:
-        return name
-    attempts = [one for one in names if one.rpartition(".")[0] == name and one.rpartition(".")[2].isdigit()]
-    if attempts:
-        return attempts[-1]
-    raise NotFound(
-        f"there is no action {run}/{name}", fix=f"it has {', '.join(names[:20]) or 'none yet'}; `remit runs {run}` lists all it did"
-    )
-
-
 @click.command()
 @click.argument("which")
 @click.option("--why", default="", help="Goes into the journal.")
@@ -82,18 +91,6 @@ def stop(which: str, why: str) -> None:
     finally:
         app.close()
     sys.exit(0)
-
-
-def find_run(app: App, text: str) -> RunId:
-    """The one run whose id is, or starts with, `text`. Raises NotFound or BadInput."""
-    found = app.journal.find_runs(text)
-    if text in found:
-        return RunId(text)
-    if not found:
-        raise NotFound(f"there is no run {text!r}", fix="`remit runs --all` lists them")
-    if len(found) > 1:
-        raise BadInput(f"{text!r} could be {', '.join(found[:5])}", fix="type more of the id")
-    return found[0]
 
 
 def _unfinished(app: App, run: Run, *, waiting: bool) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Final
 
 import click
 
@@ -109,24 +110,36 @@ def gist(item: Entry, width: int = 160) -> str:
 
 
 def _gist(kind: str, body: Mapping[str, JsonValue]) -> str:
-    match kind:
-        case Kind.OPENED:
-            return f"{body.get('kind')} at level {body.get('level')}: {body.get('goal')}"
-        case Kind.PROPOSED:
-            return f"{body.get('tool')} {json.dumps(body.get('args'), ensure_ascii=False)}"
-        case Kind.ASKED:
-            return str(body.get("title", ""))
-        case Kind.ANSWERED:
-            return f"{body.get('answer')} {body.get('note') or ''}"
-        case Kind.REFUSED:
-            return f"by {body.get('by')}: {body.get('reason')}"
-        case Kind.FINISHED:
-            return f"{body.get('status')} {body.get('error') or json.dumps(body.get('result'), ensure_ascii=False)}"
-        case Kind.STARTED:
-            touches = body.get("touches", [])
-            return ", ".join(map(str, touches)) if isinstance(touches, list) else ""
-        case _:
-            return " ".join(f"{key}={value}" for key, value in body.items())
+    say = next((say for known, say in _GISTS.items() if known == kind), None)
+    return say(body) if say else " ".join(f"{key}={value}" for key, value in body.items())
+
+
+def _touches(body: Mapping[str, JsonValue]) -> str:
+    touches = body.get("touches", [])
+    return ", ".join(map(str, touches)) if isinstance(touches, list) else ""
+
+
+def _steps(body: Mapping[str, JsonValue]) -> str:
+    spec = body.get("spec")
+    steps = spec.get("step") if isinstance(spec, Mapping) else None
+    named = [str(step.get("id")) for step in steps if isinstance(step, Mapping)] if isinstance(steps, list) else []
+    return f"by {body.get('by')}: {', '.join(named)}"
+
+
+_GISTS: Final[Mapping[Kind, Callable[[Mapping[str, JsonValue]], str]]] = {
+    Kind.OPENED: lambda body: f"{body.get('kind')} at level {body.get('level')}: {body.get('goal')}",
+    Kind.PROPOSED: lambda body: f"{body.get('tool')} {json.dumps(body.get('args'), ensure_ascii=False)}",
+    Kind.ASKED: lambda body: str(body.get("title", "")),
+    Kind.ANSWERED: lambda body: f"{body.get('answer')} {body.get('note') or ''}",
+    Kind.REFUSED: lambda body: f"by {body.get('by')}: {body.get('reason')}",
+    Kind.FINISHED: lambda body: f"{body.get('status')} {body.get('error') or json.dumps(body.get('result'), ensure_ascii=False)}",
+    Kind.STARTED: _touches,
+    Kind.PLAN: _steps,
+    Kind.LEVEL: lambda body: f"{body.get('level')} by {body.get('who')} {body.get('why') or ''}",
+    Kind.SAID: lambda body: f"{body.get('who')}: {body.get('text')}",
+    Kind.TAKEN: lambda body: f"{body.get('step')} {body.get('state')} by {body.get('who')} {body.get('note') or ''}",
+    Kind.PAUSED: lambda body: f"{'paused' if body.get('on') else 'goes on'} by {body.get('who')}",
+}
 
 
 def _how_to_answer(item: Question) -> str:

@@ -17,8 +17,8 @@ from remit.app import App, places
 from remit.cli import show
 from remit.cli.driving import drive, report
 from remit.cli.exits import CONFLICT, DONE, NOT_DONE, WAITING
+from remit.cli.finding import find_action, find_run
 from remit.cli.person import person
-from remit.cli.runs import find_action, find_run
 from remit.domain.entry import Kind
 from remit.domain.run import RunKind, RunState
 from remit.domain.values import RunId, action_id, split_id

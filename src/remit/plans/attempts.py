@@ -27,6 +27,8 @@ class Fate(StrEnum):
     REFUSED = "refused"
     SKIPPED = "skipped"
     WAITING = "waiting"
+    TAKEN = "taken over"
+    """By a person, who has not handed it back."""
     BLOCKED = "blocked"
 
 

@@ -15,25 +15,62 @@ from remit.domain.plan import Plan, Step, Way
 from remit.domain.receipt import Waiting
 from remit.domain.run import LegEnd, Run, RunState
 from remit.domain.situation import Situation
-from remit.domain.values import JsonValue, action_id
+from remit.domain.steering import Hand
+from remit.domain.values import JsonValue, action_id, canonical
 from remit.errors import PlanInvalid
 from remit.gate.clarify import Reply, clarify
 from remit.gate.gate import Gate
+from remit.gate.steering import Steered
 from remit.plans.attempts import Attempts, Ended, Fate
 from remit.plans.references import resolve
 from remit.plans.spec import from_spec
 from remit.ports import Clock
 
 _MOST_ROUNDS = 50
+_NOT_REACHED = Ended(fate=Fate.BLOCKED)
+_HOLDING = frozenset({Fate.WAITING, Fate.TAKEN})
 
 
 @dataclass(slots=True, kw_only=True)
 class Progress:
     """What this leg knows so far."""
 
+    run: Run
+    plan: Plan
+    gate: Gate
+    steered: Steered
+    plans: int
+    """How many plans there were when this one was read: with another, the leg starts over."""
     results: dict[str, JsonValue]
     fates: dict[str, Ended] = field(default_factory=dict)
     stopped: bool = False
+
+    @property
+    def attempts(self) -> Attempts:
+        return Attempts(self.gate, self.run.id, self.run.actor)
+
+    @property
+    def changed(self) -> bool:
+        return len(self.steered.now().plans) != self.plans
+
+    @property
+    def held(self) -> bool:
+        """Nothing new begins."""
+        return self.stopped or bool(self.steered.now().paused_by) or self.changed
+
+    def began(self, name: str) -> bool:
+        """Whether an earlier leg began this attempt: then its end has to be found out, whatever was said meanwhile."""
+        record = self.gate.record(action_id(self.run.id, name))
+        return record.started is not None or record.finished is not None
+
+    def situation(self, step: Step) -> Situation:
+        return Situation(
+            level=self.steered.now().level,
+            words=self.plan.text or self.plan.goal,
+            planned=True,
+            high_stakes=step.high_stakes,
+            where=f"step {step.id} of: {self.plan.goal}",
+        )
 
 
 class PlanWorker:
@@ -44,70 +81,96 @@ class PlanWorker:
 
     async def leg(self, run: Run, gate: Gate) -> LegEnd:
         """Go as far as possible. Raises PlanInvalid when the journalled plan cannot be read."""
-        plan = from_spec(run.spec)
-        progress = Progress(results={"inputs": dict(plan.inputs)})
-        for step in plan.steps:
-            if progress.stopped and not self._began(run, step, gate):
+        steered = Steered(gate.journal, run)
+        while True:
+            plans = steered.now().plans
+            plan = from_spec(plans[-1].spec if plans else run.spec)
+            progress = Progress(run=run, plan=plan, gate=gate, steered=steered, plans=len(plans), results={"inputs": dict(plan.inputs)})
+            await self._steps(progress)
+            if not progress.changed:
+                return _summary(progress)
+
+    async def _steps(self, progress: Progress) -> None:
+        for step in progress.plan.steps:
+            if progress.held and not progress.began(f"{step.id}.1"):
                 continue
-            ended = await self._step(run, plan, step, progress, gate)
+            ended = await self._step(step, progress)
             progress.fates[step.id] = ended
             if ended.fate is Fate.PASSED:
                 progress.results[step.id] = ended.result
             crashpoint("step")
         if progress.stopped:
-            for step in plan.steps:
-                if step.id in progress.fates and progress.fates[step.id].fate is Fate.WAITING and not self._began(run, step, gate):
+            for step in progress.plan.steps:
+                waits = step.id in progress.fates and progress.fates[step.id].fate is Fate.WAITING
+                if waits and not progress.began(f"{step.id}.1"):
                     progress.fates[step.id] = Ended(fate=Fate.BLOCKED, why="stopped before it was answered")
-        return _summary(plan, progress)
 
-    def _began(self, run: Run, step: Step, gate: Gate) -> bool:
-        """Whether an earlier leg began it: then its end has to be found out. After a stop nothing new begins."""
-        record = gate.record(action_id(run.id, f"{step.id}.1"))
-        return record.started is not None or record.finished is not None
-
-    async def _step(self, run: Run, plan: Plan, step: Step, progress: Progress, gate: Gate) -> Ended:
-        missing = [need for need in step.needs if progress.fates[need].fate is not Fate.PASSED]
+    async def _step(self, step: Step, progress: Progress) -> Ended:
+        missing = [need for need in step.needs if progress.fates.get(need, _NOT_REACHED).fate is not Fate.PASSED]
         if missing:
-            waits = any(progress.fates[need].fate is Fate.WAITING for need in missing)
+            waits = any(progress.fates.get(need, _NOT_REACHED).fate in _HOLDING for need in missing)
             return Ended(fate=Fate.WAITING if waits else Fate.BLOCKED, why=f"needs {', '.join(missing)}")
         tried: list[str] = []
-        attempt = 0
+        by_hand = await self._by_hand(step, progress)
+        ended = _NOT_REACHED
         for number in range(1, _MOST_ROUNDS):
-            for way in _ways(step):
-                attempt += 1
-                ended = await self._attempt(run, plan, step, way, f"{step.id}.{attempt}", progress, gate)
-                if ended.fate is not Fate.FAILED:
-                    return ended
-                tried.append(f"{attempt}. {way.tool}: {ended.why}")
-                await gate.note(action_id(run.id, f"{step.id}.{attempt}"), {"failed": ended.why})
-                if progress.stopped:
-                    return ended
-            reply = await self._escalate(run, step, number, tried, gate)
+            ended = by_hand if by_hand and number == 1 else await self._round(step, progress, tried)
+            if ended.fate is not Fate.FAILED or progress.stopped:
+                return ended
+            reply = await self._escalate(progress.run, step, number, tried or [f"by hand: {ended.why}"], progress.gate)
             if isinstance(reply, Waiting):
-                return Ended(fate=Fate.WAITING, why=tried[-1], question=reply.question.id)
+                return Ended(fate=Fate.WAITING, why=ended.why, question=reply.question.id)
             if reply.text != "retry":
                 progress.stopped |= reply.text != "skip"
-                return Ended(fate=Fate.SKIPPED if reply.text == "skip" else Fate.FAILED, why=tried[-1])
-        return Ended(fate=Fate.FAILED, why=tried[-1])
+                return Ended(fate=Fate.SKIPPED if reply.text == "skip" else Fate.FAILED, why=ended.why)
+        return ended
 
-    async def _attempt(self, run: Run, plan: Plan, step: Step, way: Way, name: str, progress: Progress, gate: Gate) -> Ended:
-        """One way, once: act, then look whether it worked; what a failed attempt left is taken back where that is exact."""
-        situation = Situation(
-            level=run.level,
-            words=plan.text or plan.goal,
-            planned=True,
-            high_stakes=step.high_stakes,
-            where=f"step {step.id} of: {plan.goal}",
+    async def _round(self, step: Step, progress: Progress, tried: list[str]) -> Ended:
+        """Each of its ways in turn, until one works or waits. `tried` grows with what did not work."""
+        ended = _NOT_REACHED
+        for way in _ways(step):
+            name = f"{step.id}.{len(tried) + 1}"
+            if progress.held and not progress.began(name):
+                return Ended(fate=Fate.WAITING, why="paused")
+            ended = await self._attempt(step, way, name, progress)
+            if ended.fate is not Fate.FAILED:
+                return ended
+            tried.append(f"{len(tried) + 1}. {way.tool}: {ended.why}")
+            await progress.gate.note(action_id(progress.run.id, name), {"failed": ended.why})
+            if progress.stopped:
+                return ended
+        return ended
+
+    async def _by_hand(self, step: Step, progress: Progress) -> Ended | None:
+        """How a step stands that a person took over; None when it is remit's. Their word is no proof: the step's checks look."""
+        hand = progress.steered.now().by_hand.get(step.id)
+        if hand is None or hand.state is Hand.BACK:
+            return None
+        if hand.state is Hand.TAKEN:
+            return Ended(fate=Fate.TAKEN, why=f"by {hand.who}")
+        return await progress.attempts.checked(
+            step, f"{step.id}.by_hand{hand.number}", hand.result, progress.results, progress.situation(step)
         )
-        try:
-            args = resolve(way.args, progress.results)
-        except PlanInvalid as error:
-            return Ended(fate=Fate.FAILED, why=str(error))
-        if not isinstance(args, dict):
-            return Ended(fate=Fate.FAILED, why="arguments are not an object")
-        action = Action.wanting(action_id(run.id, name), actor=run.actor, tool=way.tool, args=args, reason=step.reason)
+
+    async def _attempt(self, step: Step, way: Way, name: str, progress: Progress) -> Ended:
+        """One way, once: act, then look whether it worked; what a failed attempt left is taken back where that is exact."""
+        run, gate = progress.run, progress.gate
+        recorded = gate.record(action_id(run.id, name)) if progress.plans else None
+        if recorded is not None and recorded.proposed is not None:  # made under an earlier plan: it is what it was
+            action = Action(
+                id=recorded.id, actor=recorded.actor, tool=recorded.tool, args_json=canonical(recorded.proposed.get("args", {}))
+            )
+        else:
+            try:
+                args = resolve(way.args, progress.results)
+            except PlanInvalid as error:
+                return Ended(fate=Fate.FAILED, why=str(error))
+            if not isinstance(args, dict):
+                return Ended(fate=Fate.FAILED, why="arguments are not an object")
+            action = Action.wanting(action_id(run.id, name), actor=run.actor, tool=way.tool, args=args, reason=step.reason)
+        situation = progress.situation(step)
         receipt = await gate.submit(action, situation)
-        return await Attempts(gate, run.id, run.actor).outcome(step, name, receipt, progress.results, situation)
+        return await progress.attempts.outcome(step, name, receipt, progress.results, situation)
 
     async def _escalate(self, run: Run, step: Step, number: int, tried: list[str], gate: Gate) -> Reply | Waiting:
         return await clarify(
@@ -115,7 +178,13 @@ class PlanWorker:
             self._clock,
             action_id(run.id, f"{step.id}.stuck{number}"),
             title=f"step {step.id} did not work; what now?",
-            body="\n".join(["tried:", *tried, "retry does the same again: what you mend in the plan file counts for a new run"]),
+            body="\n".join(
+                [
+                    "tried:",
+                    *tried,
+                    f"retry does the same again, or what `remit runs {run.id} plan --edit` changes; the plan file counts for a new run",
+                ]
+            ),
             options=("retry", "skip", "stop"),
         )
 
@@ -127,12 +196,16 @@ def _ways(step: Step) -> Iterator[Way]:
     yield from step.otherwise
 
 
-def _summary(plan: Plan, progress: Progress) -> LegEnd:
+def _summary(progress: Progress) -> LegEnd:
     """Final only when nothing waits; `done` only when every step passed."""
-    fates = progress.fates
+    plan, fates = progress.plan, progress.fates
     waiting = tuple(dict.fromkeys(e.question for e in fates.values() if e.question is not None))
-    if waiting:
-        return LegEnd(state=RunState.WAITING, waiting=waiting, summary=f"{len(waiting)} question(s) wait for a person")
+    paused = progress.steered.now().paused_by
+    taken = [f"{i} {e.fate} {e.why}" for i, e in fates.items() if e.fate is Fate.TAKEN]
+    holds = [f"paused by {paused}"] * bool(paused and not progress.stopped) + taken
+    if waiting or holds:
+        asked = [f"{len(waiting)} question(s) wait for a person"] if waiting else []
+        return LegEnd(state=RunState.WAITING, waiting=waiting, summary="\n".join([*asked, *holds]))
     passed = [i for i, e in fates.items() if e.fate is Fate.PASSED]
     lines = [f"{len(passed)} of {len(plan.steps)} steps passed"]
     lines += [f"{i} {e.fate}: {e.why}" for i, e in fates.items() if e.fate is not Fate.PASSED]

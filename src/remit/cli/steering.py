@@ -1,0 +1,144 @@
+"""`remit runs RUN level | pause | say | take | done | back | plan`: steering a run that is under way, from any terminal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from remit.app import App, places
+from remit.cli import show
+from remit.cli.finding import find_run
+from remit.cli.person import person
+from remit.domain.action import Level
+from remit.domain.run import Run
+from remit.domain.values import parse
+from remit.errors import BadInput, NotFound
+
+_TAKEN_UP = "it is taken up at the next decision"
+
+
+@contextmanager
+def _steered(ctx: click.Context) -> Iterator[tuple[App, Run]]:
+    """The run that `remit runs` was given, and an app in its folders."""
+    which = (ctx.parent.params.get("which") if ctx.parent else None) or ""
+    app = App(places())
+    try:
+        run = app.runs.load(find_run(app, which))
+        app.close()
+        app = App(places([Path(root) for root in run.roots]))
+        yield app, run
+    finally:
+        app.close()
+
+
+@click.command()
+@click.argument("to", metavar="LEVEL", type=click.Choice([str(level) for level in Level]))
+@click.option("--why", default="", help="Goes into the journal.")
+@click.pass_context
+def level(ctx: click.Context, to: str, why: str) -> None:
+    """Change how much the run may do alone. Questions that are open stay open."""
+    with _steered(ctx) as (app, run):
+        app.steer.level(run.id, Level(to), who=person(), why=why)
+        click.echo(f"{run.id} is at level {to} now; {_TAKEN_UP}")
+
+
+@click.command()
+@click.pass_context
+def pause(ctx: click.Context) -> None:
+    """Begin nothing new. What is under way is done to its end; `remit resume RUN` goes on."""
+    with _steered(ctx) as (app, run):
+        app.steer.pause(run.id, who=person())
+        click.echo(f"{run.id} pauses at its next decision; `remit resume {run.id}` goes on")
+
+
+@click.command()
+@click.argument("text")
+@click.pass_context
+def say(ctx: click.Context, text: str) -> None:
+    """Tell the run's model something. Your words count like the goal's."""
+    with _steered(ctx) as (app, run):
+        app.steer.say(run.id, text, who=person())
+        click.echo(f"said; {_TAKEN_UP}")
+
+
+@click.command()
+@click.argument("step")
+@click.pass_context
+def take(ctx: click.Context, step: str) -> None:
+    """Take a step over, to do it yourself. The run goes on with what does not need it."""
+    with _steered(ctx) as (app, run):
+        app.steer.take(run.id, step, who=person())
+        click.echo(f"{step} is yours; `remit runs {run.id} done {step}` or `back {step}` hands it back")
+
+
+@click.command()
+@click.argument("step")
+@click.option("--note", default="", help="What you did; goes into the journal.")
+@click.option("--result", default="", metavar="JSON", help="What later steps find under the step's name.")
+@click.pass_context
+def done(ctx: click.Context, step: str, note: str, result: str) -> None:
+    """Hand a step back as done by you. Its checks are looked at; `remit undo` cannot take back what you did."""
+    with _steered(ctx) as (app, run):
+        app.steer.give_back(run.id, step, done=True, who=person(), note=note, result=parse(result) if result else None)
+        click.echo(f"{step} counts as done by you when its checks hold; `remit resume {run.id}` goes on")
+
+
+@click.command()
+@click.argument("step")
+@click.pass_context
+def back(ctx: click.Context, step: str) -> None:
+    """Hand a step back without having done it."""
+    with _steered(ctx) as (app, run):
+        app.steer.give_back(run.id, step, done=False, who=person())
+        click.echo(f"{step} is the run's again; `remit resume {run.id}` goes on")
+
+
+@click.command()
+@click.option("--edit", is_flag=True, help="Change it in your editor ($VISUAL, $EDITOR).")
+@click.option("--from", "source", type=click.Path(path_type=Path, dir_okay=False), help="Replace it by this plan file.")
+@click.option(
+    "--save", type=click.Path(path_type=Path, dir_okay=False), help="Write it as a plan file (.yaml), to run again without a model."
+)
+@click.option("--json", "as_json", is_flag=True, help="As data.")
+@click.pass_context
+def plan(ctx: click.Context, *, edit: bool, source: Path | None, save: Path | None, as_json: bool) -> None:
+    """Show the run's plan and how far it has come; change it, or save it."""
+    from remit.plans.files import read_plan, write_plan
+    from remit.plans.standing import standing
+
+    with _steered(ctx) as (app, run):
+        now = app.steer.plan(run)
+        if now is None:
+            raise NotFound(
+                f"{run.id} has no plan yet", fix="its model makes one before it changes anything; `remit runs` shows what it does"
+            )
+        text = write_plan(now)
+        if edit or source:
+            new = source.read_text(encoding="utf-8") if source else click.edit(text, extension=".yaml")
+            if new is None or new == text:
+                click.echo("nothing was changed")
+                return
+            changed = read_plan(new, name=source.name if source else "plan.yaml")
+            app.check_plan(changed)
+            app.steer.replan(run.id, changed, who=person())
+            click.echo(f"the plan of {run.id} has {len(changed.steps)} steps now; {_TAKEN_UP}")
+            return
+        if save:
+            if save.suffix not in {".yaml", ".yml"}:
+                raise BadInput(f"{save} does not end in .yaml", fix="plans are saved as YAML")
+            with save.open("x", encoding="utf-8") as file:
+                file.write(text)
+            click.echo(f"saved: remit run {save}")
+            return
+        states = standing(now, app.journal.read(run.id), app.steer.now(run))
+        if as_json:
+            click.echo(json.dumps([{"step": s.id, "tool": s.way.tool, "reason": s.reason, "state": states[s.id]} for s in now.steps]))
+            return
+        for step in now.steps:
+            click.echo(
+                f"{step.id:<20} {show.clean(states[step.id], keep=''):<30} {step.way.tool}  {show.clean(step.reason, keep='')}".rstrip()
+            )

@@ -1,0 +1,110 @@
+"""Steering a run that is under way: its level, a pause, words to its agent, steps taken over, another plan.
+
+Each is a line in the run's journal, so that any process may write it beside the one that advances the run, and it survives whatever
+happens to both. Whoever advances the run reads the new lines before each decision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final
+
+from remit.domain.action import Level
+from remit.domain.entry import Draft, Entry, Kind
+from remit.domain.run import Run
+from remit.domain.steering import ByHand, Hand, Planned, Said, Steering
+from remit.domain.values import JsonValue, RunId, parse
+from remit.errors import AlreadyRecorded, BadInput
+from remit.ports import Clock, Journal
+
+STEERS: Final = (Kind.LEVEL, Kind.PAUSED, Kind.SAID, Kind.TAKEN, Kind.PLAN)
+LONGEST_SAID: Final = 20_000
+_AGENT: Final = "agent"
+_TRIES: Final = 20
+
+
+class Steered:
+    """What was said about one run so far; reads only what is new."""
+
+    def __init__(self, journal: Journal, run: Run) -> None:
+        self._journal = journal
+        self._run = run.id
+        self._read = 0
+        self._now = Steering(level=run.level)
+
+    def now(self) -> Steering:
+        for entry in self._journal.read(self._run, kinds=STEERS, after=self._read):
+            self._read = entry.n
+            self._now = _folded(self._now, entry)
+        return self._now
+
+
+class Steer:
+    """Says something about a run. Each line is durable before the call returns."""
+
+    def __init__(self, journal: Journal, clock: Clock) -> None:
+        self._journal = journal
+        self._clock = clock
+
+    def level(self, run: RunId, level: Level, *, who: str, why: str = "") -> None:
+        """Counts from the next decision on. What waits for a person already goes on waiting."""
+        self._write(run, Kind.LEVEL, {"level": str(level), "who": who, "why": why})
+
+    def pause(self, run: RunId, *, who: str) -> None:
+        """Nothing new begins; what is being done is done to its end."""
+        self._write(run, Kind.PAUSED, {"on": True, "who": who})
+
+    def go_on(self, run: RunId, *, who: str) -> None:
+        self._write(run, Kind.PAUSED, {"on": False, "who": who})
+
+    def say(self, run: RunId, text: str, *, who: str) -> None:
+        """Raises BadInput for words that are none, or too many."""
+        if not text.strip() or len(text) > LONGEST_SAID:
+            raise BadInput(f"a message has 1 to {LONGEST_SAID} characters, this one {len(text)}", fix="say it shorter, or put it in a file")
+        self._write(run, Kind.SAID, {"text": text, "who": who})
+
+    def hand(self, run: RunId, step: str, state: Hand, *, who: str, note: str = "", result: JsonValue = None) -> None:
+        self._write(run, Kind.TAKEN, {"step": step, "state": str(state), "who": who, "note": note, "result": result})
+
+    def plan(self, run: RunId, spec: Mapping[str, JsonValue], *, by: str = _AGENT, tainted: bool = False) -> None:
+        """The plan from here on."""
+        self._write(run, Kind.PLAN, {"v": 1, "by": by, "tainted": tainted, "spec": dict(spec)})
+
+    def _write(self, run: RunId, kind: Kind, body: Mapping[str, JsonValue]) -> None:
+        kept = {key: value for key, value in body.items() if value not in ("", None)}
+        for _ in range(_TRIES):  # somebody else may say something at the same moment
+            number = sum(1 for _ in self._journal.read(run, action="", kinds=(kind,))) + 1
+            try:
+                return self._journal.append(
+                    [Draft(run=run, kind=kind, part=f":{number}", at=self._clock.now(), body=kept)], durable=True
+                ).result()
+            except AlreadyRecorded:
+                continue
+        raise AlreadyRecorded(f"too many speak to {run} at once", fix="say it again")
+
+
+def _folded(before: Steering, entry: Entry) -> Steering:
+    value = parse(entry.body_json)
+    body = value if isinstance(value, Mapping) else {}
+    who, number = str(body.get("who", "")), int(entry.part.removeprefix(":") or 0)
+    match entry.kind:
+        case Kind.LEVEL:
+            return replace(before, level=Level(str(body.get("level", before.level))), why=str(body.get("why", "")))
+        case Kind.PAUSED:
+            return replace(before, paused_by=who or "?" if body.get("on") else "")
+        case Kind.SAID:
+            return replace(before, said=(*before.said, Said(number=number, text=str(body.get("text", "")), who=who)))
+        case Kind.TAKEN:
+            hand = Hand(str(body.get("state", Hand.BACK)))
+            taken = ByHand(state=hand, who=who, number=number, note=str(body.get("note", "")), result=body.get("result"))
+            return replace(before, by_hand={**before.by_hand, str(body.get("step", "")): taken})
+        case _:
+            spec = body.get("spec")
+            made = Planned(
+                number=number,
+                by=str(body.get("by", _AGENT)),
+                tainted=body.get("tainted") is True,
+                spec=spec if isinstance(spec, Mapping) else {},
+            )
+            return replace(before, plans=(*before.plans, made))

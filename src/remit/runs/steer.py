@@ -1,0 +1,86 @@
+"""What a person may say about a run under way, checked before it is written down."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from remit.domain.action import Level
+from remit.domain.plan import Plan
+from remit.domain.run import Run, RunKind
+from remit.domain.steering import Hand, Steering
+from remit.domain.values import JsonValue, RunId
+from remit.errors import BadInput, NotFound
+from remit.gate.steering import Steer, Steered
+from remit.plans.spec import from_spec, to_spec
+from remit.ports import Clock, Journal
+from remit.runs.runs import Runs
+
+_STEERED: Final = frozenset({RunKind.PLAN, RunKind.AGENT})
+
+
+class SteerRuns:
+    """Writes it down; whoever advances the run takes it up at the next decision. Raises BadInput for what makes no sense there."""
+
+    def __init__(self, journal: Journal, clock: Clock) -> None:
+        self._journal = journal
+        self._runs = Runs(journal)
+        self._steer = Steer(journal, clock)
+
+    def now(self, run: Run) -> Steering:
+        return Steered(self._journal, run).now()
+
+    def plan(self, run: Run) -> Plan | None:
+        """The plan as it stands; None where a model has made none yet."""
+        plans = self.now(run).plans
+        spec = plans[-1].spec if plans else run.spec
+        return from_spec(spec) if "step" in spec else None
+
+    def level(self, run: RunId, level: Level, *, who: str, why: str = "") -> None:
+        self._open(run)
+        self._steer.level(run, level, who=who, why=why)
+
+    def pause(self, run: RunId, *, who: str) -> None:
+        self._open(run)
+        self._steer.pause(run, who=who)
+
+    def go_on(self, run: RunId, *, who: str) -> bool:
+        """Whether it was paused."""
+        was = bool(self.now(self._open(run)).paused_by)
+        if was:
+            self._steer.go_on(run, who=who)
+        return was
+
+    def say(self, run: RunId, text: str, *, who: str) -> None:
+        if self._open(run).kind is not RunKind.AGENT:
+            raise BadInput(f"no model works on {run}, so nobody would read this", fix=f"change its plan: remit runs {run} plan --edit")
+        self._steer.say(run, text, who=who)
+
+    def take(self, run: RunId, step: str, *, who: str) -> None:
+        self._step(run, step)
+        self._steer.hand(run, step, Hand.TAKEN, who=who)
+
+    def give_back(self, run: RunId, step: str, *, done: bool, who: str, note: str = "", result: JsonValue = None) -> None:
+        """`result` is what later steps find under the step's name."""
+        self._step(run, step)
+        self._steer.hand(run, step, Hand.DONE if done else Hand.BACK, who=who, note=note, result=result if done else None)
+
+    def replan(self, run: RunId, plan: Plan, *, who: str) -> None:
+        """Steps that began keep what they did; what they are called counts from here on."""
+        self._open(run)
+        spec: Mapping[str, JsonValue] = to_spec(plan)
+        self._steer.plan(run, spec, by=who)
+
+    def _step(self, run: RunId, step: str) -> None:
+        plan = self.plan(self._open(run))
+        steps = [one.id for one in plan.steps] if plan else []
+        if step not in steps:
+            raise NotFound(f"{run} has no step {step!r}", fix=f"its steps are {', '.join(steps) or 'not planned yet'}")
+
+    def _open(self, run: RunId) -> Run:
+        loaded = self._runs.load(run)
+        if loaded.kind not in _STEERED:
+            raise BadInput(f"{run} is a run of kind {loaded.kind}, which nobody steers", fix="`remit stop` closes it")
+        if self._runs.ended(run) is not None:
+            raise BadInput(f"{run} has ended", fix="start a new run; `remit undo` takes back what this one did")
+        return loaded
