@@ -13,6 +13,7 @@ from remit.domain.receipt import Receipt
 from remit.domain.run import RunState
 from remit.domain.situation import Situation
 from remit.errors import JournalCorrupt
+from remit.gate.gate import Gate
 
 DONE = {"text": "All three are counted."}
 
@@ -164,12 +165,13 @@ def test_actions_after_reading_a_stranger_are_judged_as_tainted_with_the_text_at
     with world(tmp_path) as w:
         seen: list[tuple[str, bool, tuple[str, ...]]] = []
 
-        class Watching:
+        class Watching(Gate):
             async def submit(self, action: Action, situation: Situation) -> Receipt:
                 seen.append((action.name, situation.tainted, situation.untrusted))
-                return await w.gate.submit(action, situation)
+                return await super().submit(action, situation)
 
-        once(w.worker(model).leg(w.run, Watching()))
+        watching = Watching(journal=w.journal, tools=w.gate.tools, policy=w.gate.policy, clock=w.clock)
+        once(w.worker(model).leg(w.run, watching))
         assert [(name, tainted) for name, tainted, _ in seen] == [("c1.0", False), ("c1.1", False), ("c2.0", True)]
         assert "mallory@evil.example" in seen[2][2][0]
         assert "\\" not in seen[2][2][0]

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
 from pydantic_ai import ApprovalRequired, ModelRetry, RunContext
 from pydantic_ai.capabilities import AbstractCapability
@@ -19,16 +19,21 @@ from pydantic_ai.messages import ModelResponse, ToolCallPart
 from pydantic_ai.models import ModelRequestContext
 from pydantic_ai.toolsets import AbstractToolset, ExternalToolset, ToolsetTool, WrapperToolset
 
-from remit.agent.loop import Submits
 from remit.agent.observe import observation
 from remit.agent.toolset import Toolbox
 from remit.agent.turns import foreign_parts, strict_args
 from remit.domain.action import Action
-from remit.domain.receipt import Waiting
+from remit.domain.receipt import Receipt, Waiting
 from remit.domain.situation import Situation
 from remit.domain.values import RunId, action_id
 from remit.errors import BadInput
 from remit.ports import ToolSpec
+
+
+class Submits(Protocol):
+    """The gate, as far as a worker needs it."""
+
+    async def submit(self, action: Action, situation: Situation) -> Receipt: ...
 
 
 @dataclass

@@ -1,8 +1,9 @@
 """The agent worker: one leg of a run, driven by a model.
 
     load the conversation from the journal
-    ┌▶ a turn is open?  submit its calls in order; one waits ─▶ the leg ends; else journal what came of them
-    │  it was the last word, or a bound is reached ─▶ the run ends
+    ┌▶ a turn is open?  submit its calls in order; one waits ─▶ the leg ends; else journal what came of them, and what people said
+    │  it was the last word, and looking shows no less ─▶ the run ends
+    │  it does not get on ─▶ one level down, a person is asked
     └─ ask the model, journal its response
 
 Every arrow is a journalled line before the next step, so a leg killed anywhere goes on exactly there: no response that was
@@ -19,41 +20,35 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final
 
 from pydantic_ai.messages import InstructionPart, ModelResponse
 from pydantic_ai.models import Model, ModelRequestParameters
 
+from remit.agent.acting import Acting
 from remit.agent.asking import Patience, Pause, ask
-from remit.agent.observe import not_run, observation
+from remit.agent.course import Course
+from remit.agent.ending import last_word, tried
+from remit.agent.own import DEFINITIONS
 from remit.agent.prompt import SYSTEM, opening
 from remit.agent.talk import Talk, Told, response_body, seen_body
 from remit.agent.toolset import Toolbox
-from remit.agent.turns import Turn, Wanted, foreign_parts, own_response
+from remit.agent.trouble import STOP, trouble, what_now
+from remit.agent.turns import foreign_parts, own_response
 from remit.crashpoint import crashpoint
-from remit.domain.action import Action
 from remit.domain.entry import Draft, Kind
-from remit.domain.receipt import Receipt, Waiting
 from remit.domain.run import LegEnd, Run, RunState
-from remit.domain.situation import Situation
-from remit.domain.values import JsonValue, QuestionId, action_id, digest
+from remit.domain.values import JsonValue, canonical, digest
 from remit.errors import AlreadyRecorded, ContextFull
 from remit.gate.execution import written
+from remit.gate.gate import Gate
 from remit.ports import Clock, Journal, ToolSpec
 
-LONGEST_REASON: Final = 500
 PRINT: Final = 16
 """Hex digits of a fingerprint: it notices change and keeps nobody out."""
 
-LONGEST_SUMMARY: Final = 20_000
 _EMPTY: Final = "You gave neither a report nor a call. Go on with a call, or end with a short report in plain text."
 _CUT: Final = "Your answer was cut off at the length limit. Say it shorter, or in several turns."
-
-
-class Submits(Protocol):
-    """The gate, as far as a worker needs it."""
-
-    async def submit(self, action: Action, situation: Situation) -> Receipt: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +62,10 @@ class Limits:
     """Malformed turns in a row."""
     refusals: int = 3
     """Of exactly the same call."""
+    failures: int = 5
+    """Calls in a row that fail, before a person is asked what now."""
+    same: int = 4
+    """Of exactly the same call with exactly the same outcome, likewise."""
     patience: Patience = field(default_factory=Patience)
 
 
@@ -91,11 +90,11 @@ class AgentWorker:
         self._pause = pause
         self._prints: Mapping[str, JsonValue] = {
             "system": digest(SYSTEM)[:PRINT],
-            "tools": self._toolbox.print[:PRINT],
+            "tools": digest(self._toolbox.print, *(canonical(one.parameters_json_schema) for one in DEFINITIONS))[:PRINT],
             "model": model.model_name,
         }
 
-    async def leg(self, run: Run, gate: Submits) -> LegEnd:
+    async def leg(self, run: Run, gate: Gate) -> LegEnd:
         """Go on until the run is final or waits for a person.
 
         Raises ModelUnavailable or ModelRejected when the model cannot be asked (the run stays open as it is), and whatever
@@ -106,23 +105,52 @@ class AgentWorker:
         async with self._model:  # keeps its connections for the leg and closes them with it
             return await self._advance(run, gate, talk)
 
-    async def _advance(self, run: Run, gate: Submits, talk: Talk) -> LegEnd:
+    async def _advance(self, run: Run, gate: Gate, talk: Talk) -> LegEnd:
+        course = Course(run, gate, talk)
+        acting = Acting(run=run, gate=gate, clock=self._clock, talk=talk, course=course, calls=self._limits.calls)
         while True:
-            if talk.open is not None and talk.open.final:
-                return _last_word(talk)
-            if talk.open is not None:
-                waiting = await self._act(run, gate, talk, talk.open)
-                if waiting:
-                    return LegEnd(state=RunState.WAITING, summary="a person is asked", waiting=tuple(waiting))
-            stop = self._stop(talk)
-            if stop:
-                return LegEnd(state=RunState.COULD_NOT, summary=f"{stop}. {_tried(talk)}")
+            if course.now.paused_by:
+                return LegEnd(state=RunState.WAITING, summary=f"paused by {course.now.paused_by}")
+            end = await self._turn(run, talk, course, acting)
+            end = end or await self._trouble(run, gate, talk, course)
+            if end is not None:
+                return end
             try:
-                stop = await self._ask(run, talk)
+                stop = self._stop(talk) or await self._ask(run, talk)
             except ContextFull as full:
                 stop = full.message
             if stop:
-                return LegEnd(state=RunState.COULD_NOT, summary=f"{stop}. {_tried(talk)}")
+                return LegEnd(state=RunState.COULD_NOT, summary=f"{stop}. {tried(talk)}")
+
+    async def _turn(self, run: Run, talk: Talk, course: Course, acting: Acting) -> LegEnd | None:
+        """Make of the open turn what it says, and tell the model, also what its person said meanwhile."""
+        turn = talk.open
+        told: list[Told] = []
+        if turn is not None and turn.final and not course.news:
+            end = await last_word(run, acting.gate, talk, course)
+            if isinstance(end, LegEnd):
+                return end
+            told = [end]
+        elif turn is not None and not turn.final:
+            told, waiting = await acting.turn(turn)
+            if waiting:
+                return LegEnd(state=RunState.WAITING, summary="a person is asked", waiting=tuple(waiting))
+            if not turn.calls:
+                told = [Told(end="cut" if turn.cut else "empty", text=_CUT if turn.cut else _EMPTY)]
+        await self._seen(run, talk, [*told, *course.news])
+        return None
+
+    async def _trouble(self, run: Run, gate: Gate, talk: Talk, course: Course) -> LegEnd | None:
+        what = trouble(talk, failures=self._limits.failures, same=self._limits.same)
+        if not what:
+            return None
+        reply = await what_now(run, gate, self._clock, talk, course, what)
+        if not isinstance(reply, Told):
+            return LegEnd(state=RunState.WAITING, summary="a person is asked", waiting=(reply,))
+        if reply.end == STOP:
+            return LegEnd(state=RunState.COULD_NOT, summary=f"stopped, as {what}. {tried(talk)}")
+        await self._seen(run, talk, [reply])
+        return None
 
     def _load(self, run: Run) -> Talk:
         talk = Talk.opened(opening(run), self._toolbox)
@@ -137,53 +165,12 @@ class AgentWorker:
             body: dict[str, JsonValue] = {"v": 1, "changed": changed, "since_turn": talk.turns, "now": dict(self._prints)}
             await self._note(run, f"prompt@{talk.turns}", body)
 
-    async def _act(self, run: Run, gate: Submits, talk: Talk, turn: Turn) -> list[QuestionId]:
-        """Submit the turn's calls in order; returns the questions that are open, or journals what came of it all."""
-        situation = Situation(
-            level=run.level,
-            words=run.goal,
-            untrusted=tuple(talk.untrusted),
-            tainted=bool(talk.untrusted),  # of what the model had read when it made these calls
-            where=f"turn {turn.number}",
-        )
-        told: list[Told] = []
-        waiting: list[QuestionId] = []
-        for index, call in enumerate(turn.calls):
-            receipt = await self._submit(run, gate, situation, turn, call, index)
-            if isinstance(receipt, Waiting):
-                waiting.append(receipt.question.id)
-            else:
-                told.append(receipt)
-            crashpoint("agent.submitted")
-        if waiting:
-            return waiting
-        if not turn.calls:
-            told = [Told(end="cut" if turn.cut else "empty", text=_CUT if turn.cut else _EMPTY)]
-        await self._seen(run, talk, turn, told)
-        return []
-
-    async def _submit(self, run: Run, gate: Submits, situation: Situation, turn: Turn, call: Wanted, index: int) -> Told | Waiting:
-        if call.wrong:
-            end, text = not_run(f"{call.wrong}. Send one JSON object that fits the tool's schema.", end="malformed")
-        elif index >= self._limits.calls:
-            end, text = not_run(f"at most {self._limits.calls} calls in one turn; send it again later", end="skipped")
-        else:
-            action = Action(
-                id=action_id(run.id, call.name),
-                actor=run.actor,
-                tool=call.tool,
-                args_json=call.args_json,
-                reason=turn.text[:LONGEST_REASON],
-            )
-            receipt = await gate.submit(action, situation)
-            if isinstance(receipt, Waiting):
-                return receipt
-            end, text = observation(receipt, call.args_json)
-        return Told(end=end, text=text, call=call.name, tool=call.tool)
-
-    async def _seen(self, run: Run, talk: Talk, turn: Turn, told: Sequence[Told]) -> None:
-        body = seen_body(turn.number, told)
-        await self._write(Draft(run=run.id, kind=Kind.MESSAGE, at=self._clock.now(), part=f"{turn.number}.seen", body=body))
+    async def _seen(self, run: Run, talk: Talk, told: Sequence[Told]) -> None:
+        if not told:
+            return
+        part = f"{talk.turns}.seen" if talk.open is not None else f"{talk.turns}.{talk.words + 1}.seen"
+        body = seen_body(talk.turns, told)
+        await self._write(Draft(run=run.id, kind=Kind.MESSAGE, at=self._clock.now(), part=part, body=body))
         talk.add_seen(body)
         crashpoint("agent.seen")
 
@@ -191,7 +178,9 @@ class AgentWorker:
         """Ask and journal; a response with parts that no gate saw ends the run, with the reason returned."""
         number = talk.turns + 1
         parameters = ModelRequestParameters(
-            function_tools=self._toolbox.definitions, instruction_parts=[InstructionPart(content=SYSTEM)], allow_text_output=True
+            function_tools=[*DEFINITIONS, *self._toolbox.definitions],
+            instruction_parts=[InstructionPart(content=SYSTEM)],
+            allow_text_output=True,
         )
         response = await ask(self._model, talk.messages, parameters, patience=self._limits.patience, pause=self._pause)
         crashpoint("agent.responded")
@@ -233,30 +222,3 @@ def _unacceptable(response: ModelResponse) -> str:
     if response.finish_reason == "content_filter":
         return "the endpoint's content filter stopped the answer"
     return ""
-
-
-def _last_word(talk: Talk) -> LegEnd:
-    """The model's report. It may claim less than what is recorded, never more."""
-    text = talk.open.text.strip() if talk.open else ""
-    head = text[:12].upper()
-    if head.startswith("COULD NOT"):
-        state = RunState.COULD_NOT
-    elif head.startswith("PARTLY") or _unfinished(talk):
-        state = RunState.PARTLY
-    else:
-        state = RunState.DONE
-    return LegEnd(state=state, summary=text[:LONGEST_SUMMARY])
-
-
-def _unfinished(talk: Talk) -> bool:
-    """Something was refused, nobody answered, it is in doubt, or the very last call failed."""
-    ends = {end for _, end in talk.ends}
-    return bool(ends & {"refused", "expired", "in_doubt"}) or talk.last_end == "failed"
-
-
-def _tried(talk: Talk) -> str:
-    """What was done so far, for the person it is escalated to."""
-    if not talk.ends:
-        return "Nothing was tried."
-    lines = ", ".join(f"{tool} {end} {count} times" for (tool, end), count in sorted(talk.ends.items()))
-    return f"Tried: {lines}" + (f"; last failure: {talk.last_error[:500]}" if talk.last_error else "")

@@ -31,6 +31,13 @@ def not_run(why: str, *, end: str) -> tuple[str, str]:
     return end, canonical({"status": "not run", "why": why})
 
 
+def checked(text: str, step: str, why: str) -> str:
+    """The same observation with what looking at the step's own checks showed: `why` they do not hold, '' where they do."""
+    told = parse(text)
+    seen: JsonValue = {"step": step, "check": f"failed: {_bounded(why)}" if why else "holds"}
+    return canonical({**told, **seen} if isinstance(told, dict) and isinstance(seen, dict) else told)
+
+
 def strings(text: str) -> str:
     """All strings inside an observation, one a line: what values a later call may have taken from it."""
     found: list[str] = []

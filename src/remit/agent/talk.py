@@ -24,6 +24,7 @@ from pydantic_ai.messages import (
 )
 
 from remit.agent.observe import strings
+from remit.agent.own import ASK, PLAN
 from remit.agent.toolset import Toolbox
 from remit.agent.turns import Turn, read_turn, scrubbed
 from remit.domain.entry import Entry
@@ -31,6 +32,8 @@ from remit.domain.values import Digest, JsonValue, canonical, digest, parse
 from remit.errors import JournalCorrupt
 
 SHAPE: Final = 1
+_FIELDS: Final = ("call", "tool", "end", "text", "step", "plan", "line")
+OWN: Final = frozenset({PLAN, ASK})
 _VERIFY: Final = "`remit log --verify` says whether the journal was changed"
 
 
@@ -42,6 +45,12 @@ class Told:
     text: str
     call: str = ""
     tool: str = ""
+    step: str = ""
+    """The step of the plan that this call carried out; with the end `succeeded` its checks hold."""
+    plan: str = ""
+    """The journal line of that plan."""
+    line: str = ""
+    """For what a person said: the journal line that says it."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -60,6 +69,22 @@ class Talk:
     refusals: Counter[tuple[str, str]] = field(default_factory=Counter)
     """How often each exact call (tool, arguments) was refused or expired."""
     untrusted: list[str] = field(default_factory=list)
+    answers: list[str] = field(default_factory=list)
+    """What the person answered in their own words."""
+    heard: int = 0
+    """The last journal line of a person's that the model was told."""
+    passed: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """By step: the plan's line, and the call whose checks held."""
+    failing: int = 0
+    """Calls that failed, one after the other."""
+    same: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    """How often exactly the same call (tool, arguments) came to exactly the same."""
+    troubles: int = 0
+    """How often a person was asked what to do as the work did not get on."""
+    words: int = 0
+    """How often people or remit itself spoke between two turns."""
+    reminded: int = 0
+    """How often the model was told that its plan is not done."""
     last_end: str = ""
     last_error: str = ""
     history: Digest = field(default_factory=digest)
@@ -102,12 +127,14 @@ class Talk:
     def add_seen(self, body: Mapping[str, JsonValue]) -> None:
         told = _told(body)
         turn, self.open = self.open, None
+        self.words += turn is None
         parts: list[ModelRequestPart] = []
-        wire = [part for part in _last_response(self.messages).parts if isinstance(part, ToolCallPart)]
+        wire = [part for part in _last_response(self.messages).parts if isinstance(part, ToolCallPart)] if turn else []
         calls = {call.name: (call, part) for call, part in zip(turn.calls if turn else (), wire, strict=True)}
         for item in told:
             if item.call not in calls:
                 parts.append(UserPromptPart(item.text))
+                self._heard(item)
                 continue
             call, part = calls[item.call]
             parts.append(ToolReturnPart(tool_name=part.tool_name, content=item.text, tool_call_id=part.tool_call_id))
@@ -115,15 +142,38 @@ class Talk:
         self.messages.append(ModelRequest(parts=parts))
         self.history = digest(self.history, canonical(body.get("told")))
 
+    def _heard(self, item: Told) -> None:
+        """A word that is no answer to a call."""
+        self.heard = max(self.heard, int(item.line or 0))
+        self.reminded += item.end == "unverified"
+        if item.end == "trouble":
+            self.troubles, self.failing = self.troubles + 1, 0
+            self.same.clear()
+
     def _count(self, item: Told, args_json: str) -> None:
+        if item.tool in OWN:
+            self.answers += [_answer(item.text)] * (item.end == "answered")
+            self.failing += item.end == "malformed"
+            return
         self.ends[item.tool, item.end] += 1
         self.last_end = item.end
+        self.failing = self.failing + 1 if item.end in {"failed", "invalid"} else 0
+        self._repeated(item, args_json)
+        if item.step and item.end == "succeeded":
+            self.passed[item.step] = item.plan, item.call
         if item.end in {"refused", "expired"}:
             self.refusals[item.tool, args_json] += 1
         if item.end == "failed":
             self.last_error = item.text
         if item.end in {"succeeded", "failed"} and self.toolbox.untrusted(item.tool):
             self.untrusted.append(strings(item.text))
+
+    def _repeated(self, item: Told, args_json: str) -> None:
+        """Something new that may have changed the world gives every repetition a reason."""
+        key = item.tool, args_json, item.text
+        if item.end == "succeeded" and not self.same[key] and self.toolbox.changes(item.tool):
+            self.same.clear()
+        self.same[key] += item.end in {"succeeded", "failed"}
 
 
 def response_body(
@@ -144,11 +194,14 @@ def response_body(
 
 def seen_body(turn: int, told: Sequence[Told]) -> dict[str, JsonValue]:
     """The body of part `N.seen`."""
-    listed: list[JsonValue] = [
-        {key: value for key, value in (("call", t.call), ("tool", t.tool), ("end", t.end), ("text", t.text)) if value} for t in told
-    ]
+    listed: list[JsonValue] = [{name: value for name in _FIELDS if (value := getattr(t, name))} for t in told]
     scrubbed_list = scrubbed(listed)
     return {"v": SHAPE, "turn": turn, "told": scrubbed_list}
+
+
+def _answer(text: str) -> str:
+    told = parse(text)
+    return str(told.get("answer", "")) if isinstance(told, Mapping) else ""
 
 
 def _response(body: Mapping[str, JsonValue]) -> ModelResponse:
@@ -169,4 +222,4 @@ def _last_response(messages: Sequence[ModelMessage]) -> ModelResponse:
 def _told(body: Mapping[str, JsonValue]) -> list[Told]:
     listed = body.get("told")
     items = listed if isinstance(listed, list) else []
-    return [Told(**{key: str(item.get(key, "")) for key in ("call", "tool", "end", "text")}) for item in items if isinstance(item, dict)]
+    return [Told(**{key: str(item.get(key, "")) for key in _FIELDS}) for item in items if isinstance(item, dict)]

@@ -8,6 +8,7 @@ from typing import Final
 
 from pydantic_ai.tools import ToolDefinition
 
+from remit.domain.action import Effect
 from remit.domain.values import canonical, digest
 from remit.ports import ToolSpec
 
@@ -49,6 +50,11 @@ class Toolbox:
         """Whether what the tool returns was written by strangers. Of an unknown tool nothing was read."""
         spec = self.specs.get(tool)
         return spec is not None and spec.reads_untrusted
+
+    def changes(self, tool: str) -> bool:
+        """Whether a call of it may change anything."""
+        spec = self.specs.get(tool)
+        return spec is not None and spec.effect is not Effect.PURE
 
 
 def _definition(name: str, spec: ToolSpec) -> ToolDefinition:

@@ -45,6 +45,10 @@ class Step:
     keep: bool = False
     """Keep what a failed attempt left behind; by default it is taken back first where that is exact."""
     high_stakes: bool = False
+    expect: str = ""
+    """What it should come to, in words, for whoever reads the plan."""
+    confidence: int = -1
+    """Per cent, as whoever planned it says; -1 is unsaid. It is shown, and grants nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,10 +22,10 @@ class Hand(StrEnum):
 class ByHand:
     """A step that a person took over. What they did there is theirs: remit looks whether it worked, and cannot undo it."""
 
+    n: int
+    """The journal line that says so."""
     state: Hand
     who: str
-    number: int
-    """Counts from 1 over all that was taken over or handed back in this run."""
     note: str = ""
     result: JsonValue = None
     """What a person says came of it, for the steps that refer to it."""
@@ -35,7 +35,7 @@ class ByHand:
 class Said:
     """Words of a person to an agent at work: they count as the person's own, like the goal."""
 
-    number: int
+    n: int
     text: str
     who: str
 
@@ -44,7 +44,7 @@ class Said:
 class Planned:
     """A plan made or changed while the run was under way."""
 
-    number: int
+    n: int
     by: str
     """A person's name, or 'agent'."""
     tainted: bool

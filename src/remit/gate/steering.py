@@ -20,7 +20,7 @@ from remit.ports import Clock, Journal
 
 STEERS: Final = (Kind.LEVEL, Kind.PAUSED, Kind.SAID, Kind.TAKEN, Kind.PLAN)
 LONGEST_SAID: Final = 20_000
-_AGENT: Final = "agent"
+AGENT: Final = "agent"
 _TRIES: Final = 20
 
 
@@ -47,9 +47,9 @@ class Steer:
         self._journal = journal
         self._clock = clock
 
-    def level(self, run: RunId, level: Level, *, who: str, why: str = "") -> None:
+    def level(self, run: RunId, level: Level, *, who: str, why: str = "", once: str = "") -> None:
         """Counts from the next decision on. What waits for a person already goes on waiting."""
-        self._write(run, Kind.LEVEL, {"level": str(level), "who": who, "why": why})
+        self._write(run, Kind.LEVEL, {"level": str(level), "who": who, "why": why}, once=once)
 
     def pause(self, run: RunId, *, who: str) -> None:
         """Nothing new begins; what is being done is done to its end."""
@@ -67,43 +67,45 @@ class Steer:
     def hand(self, run: RunId, step: str, state: Hand, *, who: str, note: str = "", result: JsonValue = None) -> None:
         self._write(run, Kind.TAKEN, {"step": step, "state": str(state), "who": who, "note": note, "result": result})
 
-    def plan(self, run: RunId, spec: Mapping[str, JsonValue], *, by: str = _AGENT, tainted: bool = False) -> None:
+    def plan(self, run: RunId, spec: Mapping[str, JsonValue], *, by: str = AGENT, tainted: bool = False, once: str = "") -> None:
         """The plan from here on."""
-        self._write(run, Kind.PLAN, {"v": 1, "by": by, "tainted": tainted, "spec": dict(spec)})
+        self._write(run, Kind.PLAN, {"v": 1, "by": by, "tainted": tainted, "spec": dict(spec)}, once=once)
 
-    def _write(self, run: RunId, kind: Kind, body: Mapping[str, JsonValue]) -> None:
+    def _write(self, run: RunId, kind: Kind, body: Mapping[str, JsonValue], *, once: str = "") -> None:
+        """With `once` it is the same line, however often it is said."""
         kept = {key: value for key, value in body.items() if value not in ("", None)}
         for _ in range(_TRIES):  # somebody else may say something at the same moment
             number = sum(1 for _ in self._journal.read(run, action="", kinds=(kind,))) + 1
             try:
-                return self._journal.append(
-                    [Draft(run=run, kind=kind, part=f":{number}", at=self._clock.now(), body=kept)], durable=True
-                ).result()
+                part = f"@{once}" if once else f":{number}"
+                return self._journal.append([Draft(run=run, kind=kind, part=part, at=self._clock.now(), body=kept)], durable=True).result()
             except AlreadyRecorded:
-                continue
+                if once:
+                    return None
+
         raise AlreadyRecorded(f"too many speak to {run} at once", fix="say it again")
 
 
 def _folded(before: Steering, entry: Entry) -> Steering:
     value = parse(entry.body_json)
     body = value if isinstance(value, Mapping) else {}
-    who, number = str(body.get("who", "")), int(entry.part.removeprefix(":") or 0)
+    who = str(body.get("who", ""))
     match entry.kind:
         case Kind.LEVEL:
             return replace(before, level=Level(str(body.get("level", before.level))), why=str(body.get("why", "")))
         case Kind.PAUSED:
             return replace(before, paused_by=who or "?" if body.get("on") else "")
         case Kind.SAID:
-            return replace(before, said=(*before.said, Said(number=number, text=str(body.get("text", "")), who=who)))
+            return replace(before, said=(*before.said, Said(n=entry.n, text=str(body.get("text", "")), who=who)))
         case Kind.TAKEN:
             hand = Hand(str(body.get("state", Hand.BACK)))
-            taken = ByHand(state=hand, who=who, number=number, note=str(body.get("note", "")), result=body.get("result"))
+            taken = ByHand(n=entry.n, state=hand, who=who, note=str(body.get("note", "")), result=body.get("result"))
             return replace(before, by_hand={**before.by_hand, str(body.get("step", "")): taken})
         case _:
             spec = body.get("spec")
             made = Planned(
-                number=number,
-                by=str(body.get("by", _AGENT)),
+                n=entry.n,
+                by=str(body.get("by", AGENT)),
                 tainted=body.get("tainted") is True,
                 spec=spec if isinstance(spec, Mapping) else {},
             )

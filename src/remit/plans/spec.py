@@ -17,7 +17,7 @@ from remit.plans.references import named_in, places_in
 
 _TESTS = ("equals", "differs", "contains", "lacks", "matches", "at_least", "at_most")
 _PLAN_KEYS = {"goal", "level", "inputs", "step"}
-_STEP_KEYS = {"id", "tool", "args", "reason", "needs", "check", "retries", "otherwise", "keep", "high_stakes"}
+_STEP_KEYS = {"id", "tool", "args", "reason", "needs", "check", "retries", "otherwise", "keep", "high_stakes", "expect", "confidence"}
 _MOST_RETRIES = 20
 
 
@@ -123,8 +123,10 @@ def _step_spec(step: Step) -> dict[str, JsonValue]:
         "otherwise": [{"tool": way.tool, "args": dict(way.args)} for way in step.otherwise],
         "keep": step.keep,
         "high_stakes": step.high_stakes,
+        "expect": step.expect,
     }
-    return value | {key: item for key, item in rest.items() if item}
+    kept = value | {key: item for key, item in rest.items() if item}
+    return kept if step.confidence < 0 else kept | {"confidence": step.confidence}
 
 
 def _step(item: JsonValue, name: str) -> Step:
@@ -134,22 +136,28 @@ def _step(item: JsonValue, name: str) -> Step:
     step_id = _word(body, "id", where)
     if not step_id.replace("_", "").replace("-", "").isalnum() or not step_id.isascii() or step_id == "inputs":
         raise PlanInvalid(f"{where}: this id cannot be used", fix="use letters, digits, - and _; `inputs` is taken")
-    retries = body.get("retries", 0)
-    if not isinstance(retries, int) or isinstance(retries, bool) or not 0 <= retries <= _MOST_RETRIES:
-        raise PlanInvalid(f"{where}: retries must be a whole number from 0 to {_MOST_RETRIES}", fix="leave it out for none")
     return Step(
         id=step_id,
         way=_way(body, where),
         reason=str(body.get("reason", "")),
         needs=tuple(str(n) for n in _list(body.get("needs", []), f"{where}: needs")),
         checks=tuple(_check(c, where) for c in _list(body.get("check", []), f"{where}: check")),
-        retries=retries,
+        retries=_number(body, "retries", where, 0, _MOST_RETRIES),
         otherwise=tuple(
             _way(_only(_table(w, where), {"tool", "args"}, f"{where}: otherwise"), where) for w in _list(body.get("otherwise", []), where)
         ),
         keep=bool(body.get("keep", False)),
         high_stakes=bool(body.get("high_stakes", False)),
+        expect=str(body.get("expect", "")),
+        confidence=_number(body, "confidence", where, -1, 100),
     )
+
+
+def _number(body: Mapping[str, JsonValue], key: str, where: str, least: int, most: int) -> int:
+    value = body.get(key, least)
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        raise PlanInvalid(f"{where}: {key} must be a whole number from {least} to {most}", fix="leave it out for none")
+    return value
 
 
 def _check(item: JsonValue, where: str) -> Check:

@@ -148,9 +148,7 @@ class PlanWorker:
             return None
         if hand.state is Hand.TAKEN:
             return Ended(fate=Fate.TAKEN, why=f"by {hand.who}")
-        return await progress.attempts.checked(
-            step, f"{step.id}.by_hand{hand.number}", hand.result, progress.results, progress.situation(step)
-        )
+        return await progress.attempts.checked(step, f"{step.id}.by_hand{hand.n}", hand.result, progress.results, progress.situation(step))
 
     async def _attempt(self, step: Step, way: Way, name: str, progress: Progress) -> Ended:
         """One way, once: act, then look whether it worked; what a failed attempt left is taken back where that is exact."""

@@ -1,0 +1,154 @@
+"""One turn's calls: each submitted to the gate, and where it carries out a step of the plan, looked at whether it worked."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import Final
+
+from remit.agent.course import Course
+from remit.agent.observe import checked, not_run, observation
+from remit.agent.own import ASK, PLAN, read_ask_call, read_plan_call
+from remit.agent.talk import Talk, Told
+from remit.agent.turns import Turn, Wanted
+from remit.crashpoint import crashpoint
+from remit.domain.action import Action, Effect
+from remit.domain.receipt import Finished, Waiting
+from remit.domain.run import Run
+from remit.domain.situation import Situation
+from remit.domain.values import JsonValue, QuestionId, action_id, canonical, parse
+from remit.errors import BadInput
+from remit.gate.clarify import clarify
+from remit.gate.gate import Gate
+from remit.gate.steering import Steer
+from remit.plans.attempts import Attempts, Fate
+from remit.plans.spec import to_spec
+from remit.ports import Clock
+
+LONGEST_REASON: Final = 500
+_HEARD_FIRST: Final = "your person said something first: read it, then decide again"
+
+
+@dataclass(kw_only=True)
+class Acting:
+    """Everything here may be said again after a crash: the gate answers what was done, and what was asked is asked once."""
+
+    run: Run
+    gate: Gate
+    clock: Clock
+    talk: Talk
+    course: Course
+    calls: int
+    """At most so many in one turn."""
+
+    async def turn(self, turn: Turn) -> tuple[list[Told], list[QuestionId]]:
+        """What came of the calls, and the questions that are open. Calls in a row that only look are made together."""
+        situation = self.course.situation(f"turn {turn.number}")
+        told: list[Told] = []
+        waiting: list[QuestionId] = []
+        for together, group in groupby(enumerate(turn.calls), key=lambda one: self._looks(one[1])):
+            work = [self._call(turn, call, index, situation) for index, call in group]
+            for ended in await asyncio.gather(*work) if together else [await one for one in work]:
+                (waiting if isinstance(ended, str) else told).append(ended)  # type: ignore[arg-type]
+        return told, waiting
+
+    def _looks(self, call: Wanted) -> bool:
+        tool = self.gate.tools.get(call.tool)
+        try:
+            return tool is not None and not call.wrong and tool.effect(_args(call)) is Effect.PURE
+        except BadInput:
+            return False
+
+    async def _call(self, turn: Turn, call: Wanted, index: int, situation: Situation) -> Told | QuestionId:
+        begun = self.gate.record(action_id(self.run.id, call.name))
+        if call.wrong:
+            ended = _skipped(call, f"{call.wrong}. Send one JSON object that fits the tool's schema.", "malformed")
+        elif index >= self.calls:
+            ended = _skipped(call, f"at most {self.calls} calls in one turn; send it again later", "skipped")
+        elif self.course.news and begun.proposed is None and not begun.asked:
+            ended = _skipped(call, _HEARD_FIRST, "skipped")
+        elif call.tool == PLAN:
+            ended = self._plan(call)
+        elif call.tool == ASK:
+            return await self._ask(call)
+        else:
+            return await self._act(turn, call, situation)
+        crashpoint("agent.submitted")
+        return ended
+
+    async def _act(self, turn: Turn, call: Wanted, situation: Situation) -> Told | QuestionId:
+        args = _args(call)
+        step = self.course.step(call.tool, args)
+        taken = self.course.taken(step)
+        if taken is not None:
+            return _skipped(call, f"{taken.who} does this step by hand", "skipped")
+        action = Action(
+            id=action_id(self.run.id, call.name),
+            actor=self.run.actor,
+            tool=call.tool,
+            args_json=call.args_json,
+            reason=turn.text[:LONGEST_REASON],
+        )
+        situation = replace(
+            situation,
+            level=self.course.now.level,
+            planned=self.course.planned(call.tool, args),
+            confidence=step.confidence if step else -1,
+            where=f"{situation.where}{f', step {step.id}: {step.reason}' if step else ''}",
+        )
+        receipt = await self.gate.submit(action, situation)
+        crashpoint("agent.submitted")
+        if isinstance(receipt, Waiting):
+            return receipt.question.id
+        end, text = observation(receipt, call.args_json)
+        plan = self.course.latest
+        if step is None or plan is None or not isinstance(receipt, Finished) or not receipt.outcome.ok:
+            return Told(end=end, text=text, call=call.name, tool=call.tool)
+        ended = await Attempts(self.gate, self.run.id, self.run.actor).outcome(step, call.name, receipt, self.course.results, situation)
+        if ended.fate is Fate.WAITING and ended.question is not None:
+            return ended.question
+        failed = {} if ended.fate is Fate.PASSED else {"failed": ended.why}
+        await self.gate.note(action.id, {"step": step.id, **failed})
+        end, text = ("failed" if failed else "succeeded"), checked(text, step.id, ended.why)
+        return Told(end=end, text=text, call=call.name, tool=call.tool, step=step.id, plan=str(plan.n))
+
+    def _plan(self, call: Wanted) -> Told:
+        try:
+            plan = read_plan_call(_args(call), self.run.goal, self.talk.toolbox)
+        except BadInput as error:
+            return _skipped(call, str(error), "malformed")
+        Steer(self.gate.journal, self.clock).plan(self.run.id, to_spec(plan), tainted=bool(self.talk.untrusted), once=call.name)
+        steps: list[JsonValue] = [step.id for step in plan.steps]
+        return Told(end="planned", text=canonical({"status": "planned", "steps": steps}), call=call.name, tool=PLAN)
+
+    async def _ask(self, call: Wanted) -> Told | QuestionId:
+        try:
+            asking = read_ask_call(_args(call))
+        except BadInput as error:
+            return _skipped(call, str(error), "malformed")
+        body = "\n".join(part for part in (asking.why, "the run goes on with what you say; until then it waits") if part)
+        reply = await clarify(
+            self.gate.journal,
+            self.clock,
+            action_id(self.run.id, call.name),
+            title=asking.question,
+            body=body,
+            options=asking.options,
+        )
+        crashpoint("agent.submitted")
+        if isinstance(reply, Waiting):
+            return reply.question.id
+        # An option is in the model's words, and may have come from anywhere: choosing it makes nothing the person's own.
+        text = canonical({"status": f"answered by {reply.who}", "answer": reply.text})
+        return Told(end="chosen" if asking.options else "answered", text=text, call=call.name, tool=ASK)
+
+
+def _args(call: Wanted) -> dict[str, JsonValue]:
+    args = parse(call.args_json)
+    return args if isinstance(args, dict) else {}
+
+
+def _skipped(call: Wanted, why: str, end: str) -> Told:
+    end, text = not_run(why, end=end)
+    return Told(end=end, text=text, call=call.name, tool=call.tool)

@@ -1,0 +1,84 @@
+"""How a run ends: the model's last word, held against what is recorded and what looking at the world shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final
+
+from remit.agent.course import Course
+from remit.agent.talk import Talk, Told
+from remit.domain.plan import Plan, Step
+from remit.domain.run import LegEnd, Run, RunState
+from remit.domain.steering import Hand
+from remit.gate.gate import Gate
+from remit.plans.attempts import Attempts, Ended, Fate
+
+LONGEST_SUMMARY: Final = 20_000
+_REMINDERS: Final = 1
+
+
+async def last_word(run: Run, gate: Gate, talk: Talk, course: Course) -> LegEnd | Told:
+    """The end of the run; or, once, what the model has to be told as its plan is not done. It may claim less than is seen, never more."""
+    text = talk.open.text.strip() if talk.open else ""
+    head = text[:12].upper()
+    plan = course.plan
+    if plan is None:
+        return LegEnd(state=_state(head, short=_unfinished(talk)), summary=text[:LONGEST_SUMMARY])
+    standing = {step.id: await _standing(run, gate, talk, course, step) for step in plan.steps}
+    waiting = tuple(ended.question for ended in standing.values() if ended.question is not None)
+    if waiting:
+        return LegEnd(state=RunState.WAITING, summary="a person is asked", waiting=waiting)
+    missing = {step: ended for step, ended in standing.items() if ended.fate is not Fate.PASSED}
+    if missing and not head.startswith(("PARTLY", "COULD NOT")) and talk.reminded < _REMINDERS:
+        return Told(end="unverified", text=_reminder(missing))
+    summary = f"{text[:LONGEST_SUMMARY]}\n\n{_seen(plan, standing)}"
+    return LegEnd(state=_state(head, short=bool(missing) or _unfinished(talk)), summary=summary)
+
+
+def tried(talk: Talk) -> str:
+    """What was done so far, for the person it is escalated to."""
+    if not talk.ends:
+        return "Nothing was tried."
+    lines = ", ".join(f"{tool} {end} {count} times" for (tool, end), count in sorted(talk.ends.items()))
+    return f"Tried: {lines}" + (f"; last failure: {talk.last_error[:500]}" if talk.last_error else "")
+
+
+async def _standing(run: Run, gate: Gate, talk: Talk, course: Course, step: Step) -> Ended:
+    """A step passed when its checks held after it; one that was done in another way, or by hand, when looking shows it now."""
+    if step.id in course.passed:
+        return Ended(fate=Fate.PASSED, why="its checks held" if step.checks else "its call succeeded")
+    hand = course.now.by_hand.get(step.id)
+    done = hand is not None and hand.state is Hand.DONE
+    if not done and (not step.checks or any(check.look is None for check in step.checks)):
+        return Ended(fate=Fate.BLOCKED, why="not done")
+    situation = replace(course.situation("last look"), planned=True)
+    ended = await Attempts(gate, run.id, run.actor).checked(
+        step, f"last{talk.turns}.{step.id}", hand.result if hand else None, course.results, situation
+    )
+    by = f"done by {hand.who}" if hand and done else "seen to be so"
+    return replace(ended, why=by) if ended.fate is Fate.PASSED else ended
+
+
+def _state(head: str, *, short: bool) -> RunState:
+    if head.startswith("COULD NOT"):
+        return RunState.COULD_NOT
+    return RunState.PARTLY if short or head.startswith("PARTLY") else RunState.DONE
+
+
+def _unfinished(talk: Talk) -> bool:
+    """Something was refused, nobody answered, it is in doubt, or the very last call failed."""
+    ends = {end for _, end in talk.ends}
+    return bool(ends & {"refused", "expired", "in_doubt"}) or talk.last_end == "failed"
+
+
+def _reminder(missing: Mapping[str, Ended]) -> str:
+    lines = [f"- {step}: {ended.why}" for step, ended in missing.items()]
+    return "\n".join(
+        ["These steps of your plan are not seen to be done:", *lines, "Do them, plan again, or end with a report that begins with PARTLY:."]
+    )
+
+
+def _seen(plan: Plan, standing: Mapping[str, Ended]) -> str:
+    marks = {True: "verified", False: "not verified"}
+    return "\n".join(f"{marks[standing[step.id].fate is Fate.PASSED]}: {step.id}: {standing[step.id].why}" for step in plan.steps)

@@ -1,0 +1,55 @@
+"""When the work does not get on: remit steps down by itself, and asks its person what now."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from remit.agent.course import Course
+from remit.agent.ending import tried
+from remit.agent.talk import Talk, Told
+from remit.domain.action import Level
+from remit.domain.receipt import Waiting
+from remit.domain.run import Run
+from remit.domain.values import QuestionId, action_id
+from remit.gate.clarify import clarify
+from remit.gate.gate import Gate
+from remit.gate.steering import Steer
+from remit.ports import Clock
+
+STOP: Final = "stop"
+GO_ON: Final = "go on"
+
+
+def trouble(talk: Talk, *, failures: int, same: int) -> str:
+    """What is wrong with how the work goes, '' when nothing is."""
+    if talk.failing >= failures:
+        return f"{talk.failing} calls in a row failed"
+    most = talk.same.most_common(1)
+    if most and most[0][1] >= same:
+        return f"the same call of {most[0][0][0]} came to the same {most[0][1]} times"
+    return ""
+
+
+async def what_now(run: Run, gate: Gate, clock: Clock, talk: Talk, course: Course, what: str) -> Told | QuestionId:
+    """The level goes down by one, and the person says how to go on; only they raise it again."""
+    name = f"trouble{talk.troubles + 1}"
+    below = _below(course.now.level)
+    if below is not None and not gate.record(action_id(run.id, name)).asked:
+        Steer(gate.journal, clock).level(run.id, below, who="remit", why=what, once=name)
+    reply = await clarify(
+        gate.journal,
+        clock,
+        action_id(run.id, name),
+        title=f"{what}; what now?",
+        body=f"{tried(talk)}\nThe run is at level {course.now.level} now, and waits. Say `{GO_ON}`, `{STOP}`, or what to do differently.",
+    )
+    if isinstance(reply, Waiting):
+        return reply.question.id
+    return Told(end=STOP if reply.text == STOP else "trouble", text=f"{reply.who} says: {reply.text}")
+
+
+def _below(level: Level) -> Level | None:
+    """None for one at which nothing is done alone but looking."""
+    levels = list(Level)
+    place = levels.index(level)
+    return levels[place - 1] if place > 1 else None

@@ -1,0 +1,304 @@
+"""An agent with a plan: made first, followed, looked at, changed; and a person who steers it in the middle. Real tools and journal."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from claims import proves
+from course_world import ByTurn, Course, Turn, call, holds, step, turn
+from remit.domain.action import Level
+from remit.domain.question import Answer, QuestionKind
+from remit.domain.run import RunState
+from remit.domain.values import JsonValue
+
+HERE = Path(__file__).parent.parent
+DONE = {"text": "all is written"}
+WRITE_A = call("files.write", path="a.txt", text="a")
+WRITE_B = call("files.write", path="b.txt", text="b")
+TWO = call(
+    "plan",
+    steps=[
+        step("a", "files.write", {"path": "a.txt"}, holds("a.txt", "a")),
+        step("b", "files.write", {"path": "b.txt", "text": "b"}, holds("b.txt", "b"), expect="the second note", confidence=90),
+    ],
+)
+
+
+@proves("agent.plan_verified")
+def test_a_run_says_done_with_what_was_seen(tmp_path: Path) -> None:
+    """Each step's own check looks at the world; the report says so, step by step."""
+    course = Course(tmp_path, ByTurn(turn(TWO), turn(WRITE_A, WRITE_B), DONE))
+    end = course.leg()
+    assert end.state is RunState.DONE
+    assert end.summary.splitlines() == ["all is written", "", "verified: a: its checks held", "verified: b: its checks held"]
+    assert course.there() == {"a.txt": "a", "b.txt": "b"}
+
+
+@proves("agent.plan_verified")
+@pytest.mark.parametrize("does_it", [True, False])
+def test_no_false_done(tmp_path: Path, does_it: bool) -> None:
+    """A model that says done while a step is not is told so, once; then it does it, or the run says partly."""
+    after: list[Turn] = [turn(WRITE_B), DONE] if does_it else [DONE]
+    course = Course(tmp_path, ByTurn(turn(TWO), turn(WRITE_A), DONE, *after))
+    end = course.leg()
+    assert end.state is (RunState.DONE if does_it else RunState.PARTLY)
+    assert ("not verified: b: " in end.summary) != does_it
+    assert any("not seen to be done" in str(item["text"]) for item in course.model.seen[3])
+
+
+@proves("agent.plan_verified")
+def test_what_was_done_in_another_way_is_seen_to_be_so(tmp_path: Path) -> None:
+    """The step planned a write, the model copied: the check looks at the file, not at how it came."""
+    course = Course(
+        tmp_path,
+        ByTurn(
+            turn(TWO), turn(WRITE_A, call("files.write", path="c.txt", text="b")), turn(call("files.move", path="c.txt", to="b.txt")), DONE
+        ),
+    )
+    end = course.leg()
+    assert (end.state, "verified: b: seen to be so" in end.summary) == (RunState.DONE, True)
+
+
+@proves("agent.retry_from_the_same_place")
+def test_an_attempt_that_did_not_do_it_is_taken_back_before_the_next(tmp_path: Path) -> None:
+    """The first try writes the wrong text: its check says so, the old file is back, the model is told why, and tries otherwise."""
+    plan = call("plan", steps=[step("a", "files.write", {"path": "a.txt"}, holds("a.txt", "right"))])
+
+    def seen() -> Mapping[str, JsonValue]:
+        assert course.there() == {"a.txt": "old"}
+        assert "taken back" in course.model.told()
+        assert 'should equal \\"right\\"' in course.model.told()
+        return turn(call("files.write", path="a.txt", text="right"))
+
+    course = Course(tmp_path, ByTurn(turn(plan), turn(call("files.write", path="a.txt", text="wrong")), seen, DONE))
+    (course.work / "a.txt").write_text("old", encoding="utf-8")
+    assert course.leg().state is RunState.DONE
+    assert course.there() == {"a.txt": "right"}
+    assert [note.get("failed", "") != "" for note in course.lines("note") if "step" in note] == [True, False]
+
+
+@proves("agent.planned_before_untrusted")
+@pytest.mark.parametrize(("order", "alone"), [("plan first", True), ("read first", False), ("no plan", False), ("person's plan", True)])
+def test_only_what_was_planned_before_a_strangers_words_goes_alone_after_them(tmp_path: Path, order: str, alone: bool) -> None:
+    """A plan made after reading them counts for nothing at the gate, unless a person wrote it."""
+
+    def mine() -> Mapping[str, JsonValue]:
+        from remit.plans.files import read_plan
+
+        text = 'goal = "x"\n[[step]]\nid = "a"\ntool = "files.write"\nargs = { path = "a.txt", text = "a" }\n'
+        course.person("replan", read_plan(text, name="plan.toml"))
+        return turn(call("files.list", path="."))
+
+    read = turn(call("stranger.read"))
+    plans: dict[str, list[Turn]] = {
+        "plan first": [turn(TWO), read],
+        "read first": [read, turn(TWO)],
+        "no plan": [read],
+        "person's plan": [read, mine],
+    }
+    course = Course(tmp_path, ByTurn(*plans[order], turn(WRITE_A), {"text": "PARTLY: one of them"}))
+    end = course.leg()
+    assert (end.state is RunState.PARTLY) == alone
+    assert (end.state is RunState.WAITING) != alone
+    assert course.there() == ({"a.txt": "a"} if alone else {})
+
+
+@proves("agent.planned_before_untrusted")
+def test_a_planned_step_is_not_another_one(tmp_path: Path) -> None:
+    """The path that the plan names counts, not the tool alone."""
+    course = Course(tmp_path, ByTurn(turn(TWO), turn(call("stranger.read")), turn(call("files.write", path="z.txt", text="z"))))
+    assert course.leg().state is RunState.WAITING
+
+
+@proves("steering.words")
+def test_what_a_person_says_is_taken_up_before_the_next_decision(tmp_path: Path) -> None:
+    """Said while the model thinks: its calls are not made, it is told, and decides again."""
+
+    def interrupted() -> Mapping[str, JsonValue]:
+        course.person("say", "call it c.txt")
+        return turn(WRITE_A)
+
+    def heard() -> Mapping[str, JsonValue]:
+        assert "ann says: call it c.txt" in course.model.told()
+        return turn(call("files.write", path="c.txt", text="a"))
+
+    course = Course(tmp_path, ByTurn(interrupted, heard, DONE))
+    assert course.leg().state is RunState.DONE
+    assert course.there() == {"c.txt": "a"}
+
+
+@proves("steering.words")
+def test_a_word_in_the_last_moment_is_heard_before_the_end(tmp_path: Path) -> None:
+    def last() -> Mapping[str, JsonValue]:
+        course.person("say", "and b, please")
+        return DONE
+
+    course = Course(tmp_path, ByTurn(turn(WRITE_A), last, turn(WRITE_B), DONE))
+    assert course.leg().state is RunState.DONE
+    assert course.there() == {"a.txt": "a", "b.txt": "b"}
+
+
+@proves("steering.level")
+def test_a_level_lowered_while_a_model_thinks_counts_for_what_it_decides(tmp_path: Path) -> None:
+    def lowered() -> Mapping[str, JsonValue]:
+        course.person("level", Level.OPERATOR)
+        return turn(WRITE_A)
+
+    course = Course(tmp_path, ByTurn(lowered, DONE))
+    assert course.leg().state is RunState.WAITING
+    assert course.there() == {}
+    course.answer(Answer.APPROVE)
+    assert course.leg().state is RunState.DONE
+    assert course.there() == {"a.txt": "a"}
+
+
+@proves("steering.pause")
+def test_a_pause_while_a_model_thinks_keeps_its_answer_for_later(tmp_path: Path) -> None:
+    """Nothing is asked of it twice."""
+
+    def paused() -> Mapping[str, JsonValue]:
+        course.person("pause")
+        return turn(WRITE_A)
+
+    course = Course(tmp_path, ByTurn(paused, DONE))
+    assert (course.leg().state, course.there()) == (RunState.WAITING, {})
+    course.person("go_on")
+    assert (course.leg().state, course.there()) == (RunState.DONE, {"a.txt": "a"})
+    assert len(course.model.seen) == 2
+
+
+@proves("steering.by_hand")
+def test_a_person_does_one_step_of_an_agents_plan(tmp_path: Path) -> None:
+    """Taken over, the model's call of it is not made; handed back, it is told, and the check looks at what the person did."""
+
+    def taken() -> Mapping[str, JsonValue]:
+        course.person("take", "b")
+        return turn(WRITE_A, WRITE_B)
+
+    def by_hand() -> Mapping[str, JsonValue]:
+        assert "ann does this step by hand" in course.model.told()
+        (course.work / "b.txt").write_text("b", encoding="utf-8")
+        course.person("give_back", "b", done=True, note="typed it")
+        return DONE
+
+    course = Course(tmp_path, ByTurn(turn(TWO), taken, turn(WRITE_A, WRITE_B), by_hand, DONE))
+    end = course.leg()
+    assert end.state is RunState.DONE, end.summary
+    assert "verified: b: done by ann" in end.summary
+    assert "ann did the step b by hand. typed it" in course.model.told()
+
+
+@proves("agent.asks_its_person")
+@pytest.mark.parametrize(("options", "alone"), [([], True), (["bob@example.org", "eve@example.org"], False)])
+def test_a_model_asks_its_person(tmp_path: Path, options: list[JsonValue], alone: bool) -> None:
+    """The run waits for the answer. Their own words are an authorisation; an option is the model's words, and choosing it is none."""
+    ask = call("ask_person", question="To whom?", why="two would fit", options=options)
+    course = Course(tmp_path, ByTurn(turn(ask), turn(call("note.send", to="bob@example.org")), DONE), level=Level.APPROVER)
+    assert course.leg().state is RunState.WAITING
+    question = course.question()
+    assert (question.kind, question.title) == (QuestionKind.CLARIFY, "To whom?")
+    assert "two would fit" in question.body
+    course.answer(Answer.REPLY, "bob@example.org")
+    end = course.leg()
+    assert (end.state is RunState.DONE) == alone
+    assert course.sent.exists() == alone
+
+
+@proves("agent.steps_down")
+@pytest.mark.parametrize("answer", ["go on", "use a.txt", "stop"])
+def test_when_it_does_not_get_on_it_steps_down_and_asks(tmp_path: Path, answer: str) -> None:
+    """Five failures in a row: one level down, said why, once; the person's word is what happens then."""
+    fails = [turn(call("files.read", path=f"no{n}.txt")) for n in range(5)]
+    course = Course(tmp_path, ByTurn(*fails, turn(WRITE_A), DONE), level=Level.APPROVER)
+    for _ in range(2):  # a leg that starts again asks nothing twice
+        assert course.leg().state is RunState.WAITING
+    question = course.question()
+    assert "5 calls in a row failed" in question.title
+    assert "no4.txt" in question.body
+    assert [line["level"] for line in course.lines("level")] == ["consultant"]
+    course.answer(Answer.REPLY, answer)
+    end = course.leg()
+    if answer == "stop":
+        assert (end.state, course.there()) == (RunState.COULD_NOT, {})
+    else:
+        assert (end.state, course.there()) == (RunState.DONE, {"a.txt": "a"})
+        assert f"ann says: {answer}" in str(course.model.seen[5])
+
+
+@proves("agent.steps_down")
+def test_a_loop_is_noticed(tmp_path: Path) -> None:
+    """The same call with the same answer, four times; doing something in between gives it a reason again."""
+    look = turn(call("files.list", path="."))
+    course = Course(tmp_path, ByTurn(look, look, look, turn(WRITE_A), look, look, look, look))
+    assert course.leg().state is RunState.WAITING
+    assert "files.list came to the same 4 times" in course.question().title
+    assert len(course.model.seen) == 8
+
+
+@proves("steering.killed")
+@pytest.mark.parametrize(
+    "crash", ["agent.responded", "agent.response", "agent.submitted", "agent.submitted:2", "started", "acted", "agent.seen", "agent.seen:2"]
+)
+def test_an_agent_killed_between_any_two_words_of_its_person_ends_as_they_said(tmp_path: Path, crash: str) -> None:
+    """Kill -9; the person lowers the level, speaks, takes a step over; kill -9; they hand it back and raise the level: each effect once."""
+    script: list[Turn] = [turn(TWO), turn(WRITE_A, WRITE_B), turn(WRITE_A), turn(WRITE_B), turn(WRITE_A, WRITE_B), *([DONE] * 6)]
+    course = Course(tmp_path, ByTurn(*script), level=Level.APPROVER)
+    file = tmp_path / "script.json"
+    file.write_text(json.dumps(script), encoding="utf-8")
+
+    def leg(crash: str = "") -> str:
+        path = os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")])
+        ran = subprocess.run(
+            [sys.executable, str(HERE / "course_child.py"), str(tmp_path), course.id, str(file)],
+            env={**os.environ, "PYTHONPATH": path, "REMIT_CRASH": crash},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert (ran.returncode == -signal.SIGKILL) == bool(crash), ran.stderr
+        return ran.stdout
+
+    leg(crash)
+    if course.lines("plan"):
+        course.person("take", "b")
+    course.person("level", Level.CONSULTANT)
+    course.person("say", "go on")
+    leg("agent.response")
+    if course.lines("taken"):
+        course.person("give_back", "b", done=False)
+    course.person("level", Level.APPROVER)
+    said = leg()
+    assert said.startswith("done: all is written"), said
+    assert course.there() == {"a.txt": "a", "b.txt": "b"}
+    app = course.app()
+    finished = [entry.action for entry in app.journal.read(course.id) if entry.kind == "finished"]
+    started = [entry.action for entry in app.journal.read(course.id) if entry.kind == "started"]
+    app.close()
+    assert len(finished) == len(set(finished))
+    assert set(started) <= set(finished)
+
+
+@proves("agent.plan_verified")
+def test_a_plan_that_makes_no_sense_is_said_to_the_model(tmp_path: Path) -> None:
+    """Unknown tools, no tests or two, a circle: told what is wrong, and nothing is planned."""
+    wrong = [
+        [step("a", "files.wriet", {})],
+        [step("a", "files.write", {}, {"tool": "files.read", "args": {}, "at": "text"})],
+        [step("a", "files.write", {"text": "${b.text}"}), step("b", "files.read", {"path": "${a.path}"})],
+    ]
+    course = Course(tmp_path, ByTurn(*(turn(call("plan", steps=steps)) for steps in wrong), {"text": "COULD NOT: plan"}))
+    assert course.leg().state is RunState.COULD_NOT
+    assert course.lines("plan") == []
+    told = [str(course.model.seen[n + 1][-1]["text"]) for n in range(3)]
+    assert "not one of your tools" in told[0]
+    assert "exactly one test" in told[1]
+    assert "wait for each other" in told[2]
