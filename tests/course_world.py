@@ -110,14 +110,16 @@ def attach(folder: Path, model: ByTurn) -> App:
 class Course:
     """One run over a state folder of its own. Each leg is a new app, as in a new process."""
 
-    def __init__(self, folder: Path, model: ByTurn, *, level: Level = Level.CONSULTANT, goal: str = "write the notes") -> None:
+    def __init__(
+        self, folder: Path, model: ByTurn, *, level: Level = Level.CONSULTANT, goal: str = "write the notes", vague: str = ""
+    ) -> None:
         self.folder = folder
         self.work = folder / "work"
         self.work.mkdir(exist_ok=True)
         self.model = model
         self.sent = folder / "sent.txt"
         with_app = self.app()
-        self.run: Run = with_app.open_goal(goal, level=level, model="by turn")
+        self.run: Run = with_app.open_goal(goal, level=level, model="by turn", vague=vague)
         with_app.close()
 
     @property

@@ -37,9 +37,11 @@ from remit.agent.trouble import STOP, trouble, what_now
 from remit.agent.turns import foreign_parts, own_response
 from remit.crashpoint import crashpoint
 from remit.domain.entry import Draft, Kind
+from remit.domain.receipt import Waiting
 from remit.domain.run import LegEnd, Run, RunState
-from remit.domain.values import JsonValue, canonical, digest
+from remit.domain.values import JsonValue, action_id, canonical, digest
 from remit.errors import AlreadyRecorded, ContextFull
+from remit.gate.clarify import clarify
 from remit.gate.execution import written
 from remit.gate.gate import Gate
 from remit.ports import Clock, Journal, ToolSpec
@@ -107,6 +109,9 @@ class AgentWorker:
 
     async def _advance(self, run: Run, gate: Gate, talk: Talk) -> LegEnd:
         course = Course(run, gate, talk)
+        end = await self._first_of_all(run, gate, talk)
+        if end is not None:
+            return end
         acting = Acting(run=run, gate=gate, clock=self._clock, talk=talk, course=course, calls=self._limits.calls)
         while True:
             if course.now.paused_by:
@@ -138,6 +143,25 @@ class AgentWorker:
             if not turn.calls:
                 told = [Told(end="cut" if turn.cut else "empty", text=_CUT if turn.cut else _EMPTY)]
         await self._seen(run, talk, [*told, *course.news])
+        return None
+
+    async def _first_of_all(self, run: Run, gate: Gate, talk: Talk) -> LegEnd | None:
+        """A goal that is grave and names nothing is asked about before any model reads it."""
+        vague = str(run.spec.get("vague", ""))
+        if not vague or talk.heard_first:
+            return None
+        reply = await clarify(
+            gate.journal,
+            self._clock,
+            action_id(run.id, "goal"),
+            title=vague,
+            body=f"the goal: {run.goal}\nnothing is done before you answer; `{STOP}` ends it",
+        )
+        if isinstance(reply, Waiting):
+            return LegEnd(state=RunState.WAITING, summary="a person is asked", waiting=(reply.question.id,))
+        if reply.text == STOP:
+            return LegEnd(state=RunState.STOPPED, summary="stopped before anything was done")
+        await self._seen(run, talk, [Told(end="clarified", text=f"{reply.who} says: {reply.text}")])
         return None
 
     async def _trouble(self, run: Run, gate: Gate, talk: Talk, course: Course) -> LegEnd | None:

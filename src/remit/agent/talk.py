@@ -71,6 +71,8 @@ class Talk:
     untrusted: list[str] = field(default_factory=list)
     answers: list[str] = field(default_factory=list)
     """What the person answered in their own words."""
+    heard_first: bool = False
+    """The person said what a vague goal means."""
     heard: int = 0
     """The last journal line of a person's that the model was told."""
     passed: dict[str, tuple[str, str]] = field(default_factory=dict)
@@ -146,6 +148,8 @@ class Talk:
         """A word that is no answer to a call."""
         self.heard = max(self.heard, int(item.line or 0))
         self.reminded += item.end == "unverified"
+        self.heard_first |= item.end == "clarified"
+        self.answers += [item.text.partition(" says: ")[2]] * (item.end in {"clarified", "trouble"})
         if item.end == "trouble":
             self.troubles, self.failing = self.troubles + 1, 0
             self.same.clear()

@@ -15,6 +15,7 @@ from remit.places import Places
 
 if TYPE_CHECKING:
     from remit.app.toolset import Toolset
+    from remit.app.triaging import Triaging
     from remit.config import Config
     from remit.domain.action import Level
     from remit.domain.held import Held
@@ -170,6 +171,12 @@ class App:
         return SteerRuns(self.journal, self.clock)
 
     @cached_property
+    def triaging(self) -> Triaging:
+        from remit.app.triaging import Triaging
+
+        return Triaging(self.journal, self.clock, lambda: self.gate)
+
+    @cached_property
     def engine(self) -> Engine:
         from remit.domain.run import RunKind
         from remit.runs.engine import Engine, Worker
@@ -190,13 +197,12 @@ class App:
             kind=RunKind.PLAN, goal=plan.goal, level=level, actor=f"plan:{who}", spec=to_spec(plan), roots=self._roots()
         )
 
-    def open_goal(self, goal: str, *, level: Level, model: str) -> Run:
-        """Write down a run that a model pursues."""
+    def open_goal(self, goal: str, *, level: Level, model: str, vague: str = "") -> Run:
+        """Write down a run that a model pursues; `vague` is what its person has to say first."""
         from remit.domain.run import RunKind
 
-        return self.engine.open(
-            kind=RunKind.AGENT, goal=goal, level=level, actor=f"agent:{model}", spec={"model": model}, roots=self._roots()
-        )
+        spec = {"model": model, "vague": vague} if vague else {"model": model}
+        return self.engine.open(kind=RunKind.AGENT, goal=goal, level=level, actor=f"agent:{model}", spec=spec, roots=self._roots())
 
     def open_undo(self, plan: UndoPlan, *, who: str) -> Run:
         """Write down an undo; like every run it is carried out leg by leg and survives a crash."""

@@ -15,21 +15,24 @@ from remit.app import App, places
 from remit.cli.driving import drive, report
 from remit.cli.exits import DONE, NOT_DONE, WAITING, exit_code_for
 from remit.cli.person import person
+from remit.cli.planning import PLAN_ENDINGS, read_plan_file
 from remit.domain.action import Level
 from remit.domain.run import LegEnd, Run
 from remit.domain.values import JsonValue, RunId, parse
 from remit.errors import ArgsInvalid, BadInput, RemitError
+from remit.policy.triage import stricter
 
 if TYPE_CHECKING:
     from remit.domain.plan import Plan
-
-_PLAN_ENDINGS = (".toml", ".yaml", ".yml")
 
 
 @click.command()
 @click.argument("what")
 @click.option(
-    "--level", type=click.Choice([str(level) for level in Level]), default=None, help="How much it may do alone (default consultant)."
+    "--level",
+    type=click.Choice([str(level) for level in Level]),
+    default=None,
+    help="How much it may do alone (default consultant, or less where triage says so).",
 )
 @click.option("--model", default=None, help="provider:name for a goal, e.g. openai:…, anthropic:…, ollama:…; default $REMIT_MODEL.")
 @click.option(
@@ -60,7 +63,7 @@ def run(
     app = App(places(roots))
     try:
         if dry_run:
-            plan = _plan(app, what, _inputs(inputs))
+            plan = read_plan_file(app, what, _inputs(inputs))
             from remit.cli.foretelling import foretold
 
             told, possible = foretold(app, plan, _level(level, plan))
@@ -69,6 +72,8 @@ def run(
         opened = _open(app, what, level, model, _inputs(inputs))
         if not as_json:
             click.echo(f"run {opened.id} at level {opened.level} in {', '.join(opened.roots)}")
+            if level is None and opened.level is not Level.CONSULTANT:
+                click.echo(f"  triage: `remit triage` says why it is {opened.level}; --level chooses another")
         end = drive(app, opened.id, interactive=_at_terminal(as_json), wait=wait, quiet=as_json)
         _tell(opened.id, end, as_json=as_json)
         _held(app, as_json=as_json)
@@ -124,43 +129,28 @@ def _open_runs(which: str | None) -> list[Run]:
 
 
 def _open(app: App, what: str, level: str | None, model: str | None, inputs: Mapping[str, JsonValue]) -> Run:
-    if what.endswith(_PLAN_ENDINGS):
-        plan = _plan(app, what, inputs)
-        return app.open_plan(plan, level=_level(level, plan), who=person())
+    if what.endswith(PLAN_ENDINGS):
+        plan = read_plan_file(app, what, inputs)
+        found = app.triaging.place(app.triaging.task(plan.goal, plan))
+        chosen = Level(level) if level else plan.level
+        opened = app.open_plan(plan, level=chosen or stricter(Level.CONSULTANT, found.level), who=person())
+        app.triaging.remember(opened, found, chosen)
+        return opened
     if not what.strip() or Path(what).is_dir():
         raise BadInput(f"{what!r} is neither a plan file nor a goal", fix="give a .toml or .yaml file, or say in words what shall be done")
     if inputs:
         raise BadInput("--set fills inputs of a plan file, and this is a goal", fix="put the values into the goal")
     name = model or os.environ.get("REMIT_MODEL", "")
     app.check_model(name)
-    return app.open_goal(what, level=Level(level) if level else Level.CONSULTANT, model=name)
-
-
-def _plan(app: App, what: str, inputs: Mapping[str, JsonValue]) -> Plan:
-    from remit.plans.files import read_plan
-
-    if not what.endswith(_PLAN_ENDINGS):
-        raise BadInput(f"{what!r} is not a plan file", fix="give a .toml or .yaml file; what a model will do nobody knows before")
-    plan = read_plan(_read(Path(what)), name=Path(what).name, inputs=inputs)
-    app.check_plan(plan)
-    return plan
+    found = app.triaging.place(app.triaging.task(what, None))
+    chosen = Level(level) if level else stricter(Level.CONSULTANT, found.level)
+    opened = app.open_goal(what, level=chosen, model=name, vague=found.vague)
+    app.triaging.remember(opened, found, Level(level) if level else None)
+    return opened
 
 
 def _level(level: str | None, plan: Plan) -> Level:
     return Level(level) if level else plan.level or Level.CONSULTANT
-
-
-def _read(path: Path) -> str:
-    try:
-        if path.exists() and not path.is_file():
-            raise BadInput(f"{path} is no plain file", fix="give a UTF-8 text file you may read")
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise BadInput(
-            f"there is no file {path}", fix="give the path of a plan file, or a goal that does not end in .toml or .yaml"
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path} cannot be read: {error}", fix="give a UTF-8 text file you may read") from None
 
 
 def _inputs(pairs: tuple[str, ...]) -> dict[str, JsonValue]:

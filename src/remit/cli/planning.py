@@ -1,0 +1,39 @@
+"""Plan files as a person names them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from remit.app import App
+from remit.domain.values import JsonValue
+from remit.errors import BadInput
+
+if TYPE_CHECKING:
+    from remit.domain.plan import Plan
+
+PLAN_ENDINGS: Final = (".toml", ".yaml", ".yml")
+
+
+def read_plan_file(app: App, what: str, inputs: Mapping[str, JsonValue]) -> Plan:
+    from remit.plans.files import read_plan
+
+    if not what.endswith(PLAN_ENDINGS):
+        raise BadInput(f"{what!r} is not a plan file", fix="give a .toml or .yaml file; what a model will do nobody knows before")
+    plan = read_plan(_read(Path(what)), name=Path(what).name, inputs=inputs)
+    app.check_plan(plan)
+    return plan
+
+
+def _read(path: Path) -> str:
+    try:
+        if path.exists() and not path.is_file():
+            raise BadInput(f"{path} is no plain file", fix="give a UTF-8 text file you may read")
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise BadInput(
+            f"there is no file {path}", fix="give the path of a plan file, or a goal that does not end in .toml or .yaml"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path} cannot be read: {error}", fix="give a UTF-8 text file you may read") from None
