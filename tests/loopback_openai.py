@@ -44,7 +44,7 @@ class Hang:
 
 @dataclass(frozen=True, kw_only=True)
 class Cut:
-    """Promises a body and closes the connection in the middle of it."""
+    """Promises a body, or streams one, and closes the connection in the middle of it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,6 +110,10 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         match self.loopback.take(self.path, self.headers.get("authorization", "") or self.headers.get("x-api-key", ""), body):
+            case Reply() as reply if body.get("stream"):
+                self._stream([*_chunks(reply, str(body.get("model"))), "[DONE]"])
+            case Cut() if body.get("stream"):
+                self._stream(_chunks(Reply(text="half of an ans"), str(body.get("model")))[:2])
             case Reply() as reply:
                 answer = _message if self.path.endswith("/messages") else _completion
                 self._send(200, answer(reply, str(body.get("model"))), {})
@@ -123,6 +127,17 @@ class _Handler(BaseHTTPRequestHandler):
             case Cut():
                 self._send(200, '{"id": "x", "choi', {"content-length": "100000"})
                 self.close_connection = True
+
+    def _stream(self, chunks: Sequence[str]) -> None:
+        """Server-sent events, until they are over or the connection ends with them."""
+        self.send_response(200)
+        self.send_header("content-type", "text/event-stream")
+        self.send_header("connection", "close")
+        self.end_headers()
+        for chunk in chunks:
+            self.wfile.write(f"data: {chunk}\n\n".encode())
+            self.wfile.flush()
+        self.close_connection = True
 
     def _send(self, status: int, text: str, headers: Mapping[str, str]) -> None:
         data = text.encode("utf-8")
@@ -155,6 +170,24 @@ def _completion(reply: Reply, model: str) -> str:
             "usage": {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18},
         }
     )
+
+
+def _chunks(reply: Reply, model: str) -> list[str]:
+    """The same answer in pieces: text by five characters, arguments by three, and how it ended."""
+    text = reply.text or ""
+    deltas: list[dict[str, Any]] = [{"role": "assistant", "content": ""}]
+    deltas += [{"content": text[n : n + 5]} for n in range(0, len(text), 5)]
+    for i, (name, args) in enumerate(reply.calls):
+        call = {"index": i, "id": reply.ids[i] if reply.ids else f"call_{i}", "type": "function"}
+        deltas.append({"tool_calls": [{**call, "function": {"name": name, "arguments": ""}}]})
+        pieces = [args[n : n + 3] for n in range(0, len(args), 3)]
+        deltas += [{"tool_calls": [{"index": i, "function": {"arguments": piece}}]} for piece in pieces]
+    about = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1700000000, "model": model}
+    chunks = [{**about, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]} for delta in deltas]
+    finish = reply.finish or ("tool_calls" if reply.calls else "stop")
+    chunks.append({**about, "choices": [{"index": 0, "delta": {}, "finish_reason": finish}]})
+    chunks.append({**about, "choices": [], "usage": {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}})
+    return [json.dumps(chunk) for chunk in chunks]
 
 
 def _message(reply: Reply, model: str) -> str:

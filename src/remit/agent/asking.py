@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
-from pydantic_ai.direct import model_request
+from pydantic_ai.direct import model_request, model_request_stream
 from pydantic_ai.exceptions import (
     AgentRunError,
     ModelAPIError,
@@ -18,7 +18,7 @@ from pydantic_ai.exceptions import (
     ModelRequestRejectedError,
     UnexpectedModelBehavior,
 )
-from pydantic_ai.messages import ModelMessage, ModelResponse
+from pydantic_ai.messages import ModelMessage, ModelResponse, PartDeltaEvent, PartStartEvent, TextPart, TextPartDelta
 from pydantic_ai.models import Model, ModelRequestParameters
 from pydantic_ai.settings import ModelSettings
 
@@ -27,6 +27,7 @@ from remit.errors import ContextFull, ModelRejected, ModelTrouble, ModelUnavaila
 LONGEST_ERROR: Final = 500
 
 Pause = Callable[[float], Awaitable[None]]
+OnText = Callable[[str], None]
 
 _LASTING: Final = (ModelRequestRejectedError, ModelQuotaExceededError)
 _PASSING_STATUS: Final = frozenset({408, 409, 425, 429})
@@ -53,8 +54,9 @@ async def ask(
     *,
     patience: Patience,
     pause: Pause = asyncio.sleep,
+    on_text: OnText | None = None,
 ) -> ModelResponse:
-    """The model's next response.
+    """The model's next response; `on_text` is given its text as it comes.
 
     Raises ContextFull when the conversation is too long for it, ModelRejected when asking again cannot help, and
     ModelUnavailable when it did not help.
@@ -62,12 +64,29 @@ async def ask(
     settings = ModelSettings(timeout=patience.silence, request_timeout=patience.request, max_retries=0)
     for attempt in range(1, patience.attempts + 1):
         try:
+            if on_text is not None:
+                return await _streamed(model, messages, settings, parameters, on_text)
             return await model_request(model, messages, model_settings=settings, model_request_parameters=parameters)
         except AgentRunError as error:
             if not _passing(error) or attempt == patience.attempts:
                 raise _verdict(error, model, attempt) from error
+            if on_text is not None:
+                on_text("\n(no whole answer; asking again)\n")
             await pause(_wait(error, attempt, patience))
     raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+async def _streamed(
+    model: Model, messages: Sequence[ModelMessage], settings: ModelSettings, parameters: ModelRequestParameters, on_text: OnText
+) -> ModelResponse:
+    async with model_request_stream(model, messages, model_settings=settings, model_request_parameters=parameters) as stream:
+        async for event in stream:
+            match event:
+                case PartStartEvent(part=TextPart(content=text)) | PartDeltaEvent(delta=TextPartDelta(content_delta=text)):
+                    on_text(text)
+                case _:
+                    pass
+    return stream.get()
 
 
 def _wait(error: Exception, attempt: int, patience: Patience) -> float:

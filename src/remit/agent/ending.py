@@ -23,6 +23,8 @@ async def last_word(run: Run, gate: Gate, talk: Talk, course: Course) -> LegEnd 
     text = talk.open.text.strip() if talk.open else ""
     head = text[:12].upper()
     plan = course.plan
+    if course.now.chat:
+        return LegEnd(state=RunState.WAITING, summary=text[:LONGEST_SUMMARY])
     if plan is None:
         return LegEnd(state=_state(head, short=_unfinished(talk)), summary=text[:LONGEST_SUMMARY])
     standing = {step.id: await _standing(run, gate, talk, course, step) for step in plan.steps}

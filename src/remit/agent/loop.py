@@ -26,11 +26,11 @@ from pydantic_ai.messages import InstructionPart, ModelResponse
 from pydantic_ai.models import Model, ModelRequestParameters
 
 from remit.agent.acting import Acting
-from remit.agent.asking import Patience, Pause, ask
+from remit.agent.asking import OnText, Patience, Pause, ask
 from remit.agent.course import Course
 from remit.agent.ending import last_word, tried
 from remit.agent.own import DEFINITIONS
-from remit.agent.prompt import SYSTEM, opening
+from remit.agent.prompt import CHAT, SYSTEM, opening
 from remit.agent.talk import Talk, Told, response_body, seen_body
 from remit.agent.toolset import Toolbox
 from remit.agent.trouble import STOP, trouble, what_now
@@ -83,6 +83,7 @@ class AgentWorker:
         tools: Sequence[ToolSpec],
         limits: Limits | None = None,
         pause: Pause = asyncio.sleep,
+        on_text: OnText | None = None,
     ) -> None:
         self._journal = journal
         self._clock = clock
@@ -90,8 +91,9 @@ class AgentWorker:
         self._toolbox = Toolbox(tools)
         self._limits = limits or Limits()
         self._pause = pause
+        self._on_text = on_text
         self._prints: Mapping[str, JsonValue] = {
-            "system": digest(SYSTEM)[:PRINT],
+            "system": digest(SYSTEM, CHAT)[:PRINT],
             "tools": digest(self._toolbox.print, *(canonical(one.parameters_json_schema) for one in DEFINITIONS))[:PRINT],
             "model": model.model_name,
         }
@@ -121,11 +123,12 @@ class AgentWorker:
             if end is not None:
                 return end
             try:
-                stop = self._stop(talk) or await self._ask(run, talk)
+                stop = self._stop(talk) or await self._ask(run, talk, chat=course.now.chat)
             except ContextFull as full:
                 stop = full.message
             if stop:
-                return LegEnd(state=RunState.COULD_NOT, summary=f"{stop}. {tried(talk)}")
+                state = RunState.WAITING if course.now.chat else RunState.COULD_NOT
+                return LegEnd(state=state, summary=f"{stop}. {tried(talk)}")
 
     async def _turn(self, run: Run, talk: Talk, course: Course, acting: Acting) -> LegEnd | None:
         """Make of the open turn what it says, and tell the model, also what its person said meanwhile."""
@@ -198,15 +201,17 @@ class AgentWorker:
         talk.add_seen(body)
         crashpoint("agent.seen")
 
-    async def _ask(self, run: Run, talk: Talk) -> str:
+    async def _ask(self, run: Run, talk: Talk, *, chat: bool) -> str:
         """Ask and journal; a response with parts that no gate saw ends the run, with the reason returned."""
         number = talk.turns + 1
         parameters = ModelRequestParameters(
             function_tools=[*DEFINITIONS, *self._toolbox.definitions],
-            instruction_parts=[InstructionPart(content=SYSTEM)],
+            instruction_parts=[InstructionPart(content=CHAT if chat else SYSTEM)],
             allow_text_output=True,
         )
-        response = await ask(self._model, talk.messages, parameters, patience=self._limits.patience, pause=self._pause)
+        response = await ask(
+            self._model, talk.messages, parameters, patience=self._limits.patience, pause=self._pause, on_text=self._on_text
+        )
         crashpoint("agent.responded")
         if stop := _unacceptable(response):
             await self._note(run, f"refused@{number}", {"v": 1, "why": stop})
@@ -226,8 +231,8 @@ class AgentWorker:
         same = talk.refusals.most_common(1)
         if same and same[0][1] >= self._limits.refusals:
             return f"the model asked {same[0][1]} times for the same call of {same[0][0][0]} that was refused"
-        if talk.turns >= self._limits.turns:
-            return f"{talk.turns} turns are used up"
+        if talk.since >= self._limits.turns:
+            return f"{talk.since} turns are used up"
         return ""
 
     async def _note(self, run: Run, part: str, body: Mapping[str, JsonValue]) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from pydantic_ai.models import Model
+from pydantic_ai.profiles import ModelProfile
 
 from remit.errors import BadInput, ModelUnset
 
@@ -67,21 +68,21 @@ def _openai(model: str, address: str, key: str) -> Model:
     from pydantic_ai.models.openai import OpenAIChatModel  # noqa: PLC0415 - each provider's library takes a second to import
     from pydantic_ai.providers.openai import OpenAIProvider  # noqa: PLC0415
 
-    return OpenAIChatModel(model, provider=OpenAIProvider(base_url=address, api_key=key))
+    return OpenAIChatModel(model, provider=OpenAIProvider(base_url=address, api_key=key), profile=_whole())
 
 
 def _compatible(model: str, address: str, key: str) -> Model:
     from pydantic_ai.models.openai import OpenAIChatModel  # noqa: PLC0415
     from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider  # noqa: PLC0415
 
-    return OpenAIChatModel(model, provider=OpenAICompatibleProvider("openai-compatible", base_url=address, api_key=key))
+    return OpenAIChatModel(model, provider=OpenAICompatibleProvider("openai-compatible", base_url=address, api_key=key), profile=_whole())
 
 
 def _ollama(model: str, address: str, key: str) -> Model:
     from pydantic_ai.models.ollama import OllamaModel  # noqa: PLC0415
     from pydantic_ai.providers.ollama import OllamaProvider  # noqa: PLC0415
 
-    return OllamaModel(model, provider=OllamaProvider(base_url=address, api_key=key))
+    return OllamaModel(model, provider=OllamaProvider(base_url=address, api_key=key), profile=_whole())
 
 
 def _anthropic(model: str, address: str, key: str) -> Model:
@@ -89,6 +90,13 @@ def _anthropic(model: str, address: str, key: str) -> Model:
     from pydantic_ai.providers.anthropic import AnthropicProvider  # noqa: PLC0415
 
     return AnthropicModel(model, provider=AnthropicProvider(base_url=address, api_key=key))
+
+
+def _whole() -> ModelProfile:
+    """A stream that ends without saying why it ends was cut off: the library would call that an answer."""
+    from pydantic_ai.profiles.openai import OpenAIModelProfile  # noqa: PLC0415
+
+    return OpenAIModelProfile(openai_chat_streaming_requires_finish_reason=True)
 
 
 PROVIDERS: Final[Mapping[str, Provider]] = {

@@ -81,6 +81,8 @@ class Talk:
     """Calls that failed, one after the other."""
     same: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     """How often exactly the same call (tool, arguments) came to exactly the same."""
+    since: int = 0
+    """Turns since its person last said something."""
     troubles: int = 0
     """How often a person was asked what to do as the work did not get on."""
     words: int = 0
@@ -116,6 +118,7 @@ class Talk:
     def add_response(self, body: Mapping[str, JsonValue]) -> None:
         response = _response(body)
         self.turns += 1
+        self.since += 1
         tools, wrong = body.get("tools", []), body.get("wrong", {})
         if not isinstance(tools, list) or not isinstance(wrong, dict):
             raise JournalCorrupt("a journalled response does not name its tools", fix=_VERIFY)
@@ -146,6 +149,9 @@ class Talk:
 
     def _heard(self, item: Told) -> None:
         """A word that is no answer to a call."""
+        if item.end in {"said", "clarified", "trouble"}:
+            self.since = self.malformed = 0
+            self.refusals.clear()
         self.heard = max(self.heard, int(item.line or 0))
         self.reminded += item.end == "unverified"
         self.heard_first |= item.end == "clarified"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -71,6 +71,8 @@ class App:
         self.clock = SystemClock()
         self.ids = RandomIds()
         self.scripted = model
+        self.on_text: Callable[[str], None] | None = None
+        """Given what a model says as it comes."""
         self._more_tools = tuple(more_tools)
         self._limits = limits
 
@@ -197,6 +199,14 @@ class App:
             kind=RunKind.PLAN, goal=plan.goal, level=level, actor=f"plan:{who}", spec=to_spec(plan), roots=self._roots()
         )
 
+    def open_chat(self, text: str, *, model: str) -> Run:
+        """Write down a conversation that begins with these words: each action of it is its person's to run."""
+        from remit.domain.action import Level
+        from remit.domain.run import RunKind
+
+        spec: dict[str, JsonValue] = {"model": model, "chat": True}
+        return self.engine.open(kind=RunKind.AGENT, goal=text, level=Level.OPERATOR, actor=f"agent:{model}", spec=spec, roots=self._roots())
+
     def open_goal(self, goal: str, *, level: Level, model: str, vague: str = "") -> Run:
         """Write down a run that a model pursues; `vague` is what its person has to say first."""
         from remit.domain.run import RunKind
@@ -311,4 +321,5 @@ class _AgentRuns:
 
         specs = [tool.spec for tool in gate.tools.values()]
         model = as_model(self._app.scripted, specs) if self._app.scripted else resolve(str(run.spec.get("model", "")), env=os.environ)
-        return await AgentWorker(journal=self._app.journal, clock=self._app.clock, model=model, tools=specs).leg(run, gate)
+        on_text = None if self._app.scripted else self._app.on_text
+        return await AgentWorker(journal=self._app.journal, clock=self._app.clock, model=model, tools=specs, on_text=on_text).leg(run, gate)

@@ -15,6 +15,7 @@ from remit.errors import RemitError
 
 _COMMANDS: Final = {
     "run": ("remit.cli.run", "Run a plan file, or pursue a goal with a model."),
+    "chat": ("remit.cli.chat", "Talk with a model that only looks, and proposes what it would do."),
     "triage": ("remit.cli.triage", "How far a task can be handed over, and why."),
     "resume": ("remit.cli.run", "Go on with runs that wait or were interrupted."),
     "runs": ("remit.cli.runs", "List runs, or show one."),

@@ -17,7 +17,7 @@ from remit.domain.run import Run, RunKind
 from remit.errors import RunBusy
 
 _GOAL = 80
-_STEERING = ("plan", "level", "pause", "say", "take", "done", "back")
+_STEERING = ("plan", "level", "pause", "say", "take", "done", "back", "promote", "chat")
 
 
 class _Runs(click.Group):
@@ -94,13 +94,16 @@ def stop(which: str, why: str) -> None:
 
 
 def _unfinished(app: App, run: Run, *, waiting: bool) -> str:
-    """`interrupted` is what `remit resume` goes on with: its process is gone. A letter in the outbox is `held`."""
+    """`interrupted` is what `remit resume` goes on with: its process is gone. A letter in the outbox is `held`, a conversation `talk`."""
     if run.kind is RunKind.OWN:
         return "waiting" if waiting else "open"
     if run.kind is RunKind.HELD and not waiting:
         return "held"
+    talking = run.kind is RunKind.AGENT and app.steer.now(run).chat
     try:
         with app.journal.hold(run.id):
+            if talking and not waiting:
+                return "talk"
             return "waiting" if waiting else "interrupted"
     except RunBusy:
         return "running"

@@ -11,6 +11,7 @@ import click
 
 from remit.app import App, places
 from remit.cli import show
+from remit.cli.chat import HAND_OVER
 from remit.cli.finding import find_run
 from remit.cli.person import person
 from remit.domain.action import Level
@@ -63,6 +64,26 @@ def say(ctx: click.Context, text: str) -> None:
     with _steered(ctx) as (app, run):
         app.steer.say(run.id, text, who=person())
         click.echo(f"said; {_TAKEN_UP}")
+
+
+@click.command()
+@click.argument("to", metavar="LEVEL", type=click.Choice([str(level) for level in Level]))
+@click.argument("words", required=False)
+@click.pass_context
+def promote(ctx: click.Context, to: str, words: str | None) -> None:
+    """Make a run of a conversation: it goes on by itself at LEVEL, with all that was said, until it is done. WORDS say what to do."""
+    with _steered(ctx) as (app, run):
+        app.steer.promote(run.id, Level(to), words or HAND_OVER, who=person())
+        click.echo(f"`remit resume {run.id}` goes on by itself, at level {to}")
+
+
+@click.command()
+@click.pass_context
+def chat(ctx: click.Context) -> None:
+    """Make a conversation of a model's run, with all that was said: whatever it wants to do now is yours to run."""
+    with _steered(ctx) as (app, run):
+        app.steer.to_chat(run.id, who=person())
+        click.echo(f"`remit chat --continue {run.id}` talks with it")
 
 
 @click.command()

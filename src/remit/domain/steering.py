@@ -59,6 +59,8 @@ class Steering:
     level: Level
     why: str = ""
     """Why the level is no longer the one that the run was opened with."""
+    chat: bool = False
+    """A conversation: it waits for its person after each answer, instead of ending."""
     paused_by: str = ""
     said: tuple[Said, ...] = ()
     plans: tuple[Planned, ...] = ()

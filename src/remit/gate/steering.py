@@ -31,7 +31,7 @@ class Steered:
         self._journal = journal
         self._run = run.id
         self._read = 0
-        self._now = Steering(level=run.level)
+        self._now = Steering(level=run.level, chat=run.spec.get("chat") is True)
 
     def now(self) -> Steering:
         for entry in self._journal.read(self._run, kinds=STEERS, after=self._read):
@@ -50,6 +50,15 @@ class Steer:
     def level(self, run: RunId, level: Level, *, who: str, why: str = "", once: str = "") -> None:
         """Counts from the next decision on. What waits for a person already goes on waiting."""
         self._write(run, Kind.LEVEL, {"level": str(level), "who": who, "why": why}, once=once)
+
+    def promote(self, run: RunId, level: Level, text: str, *, who: str) -> None:
+        """A conversation becomes a run: with these words it goes on by itself, at this level, until it is done."""
+        self.say(run, text, who=who)
+        self._write(run, Kind.LEVEL, {"level": str(level), "who": who, "chat": False})
+
+    def to_chat(self, run: RunId, *, who: str) -> None:
+        """A run becomes a conversation, with all that was said: from here on each action is its person's to run."""
+        self._write(run, Kind.LEVEL, {"level": str(Level.OPERATOR), "who": who, "chat": True})
 
     def pause(self, run: RunId, *, who: str) -> None:
         """Nothing new begins; what is being done is done to its end."""
@@ -92,7 +101,8 @@ def _folded(before: Steering, entry: Entry) -> Steering:
     who = str(body.get("who", ""))
     match entry.kind:
         case Kind.LEVEL:
-            return replace(before, level=Level(str(body.get("level", before.level))), why=str(body.get("why", "")))
+            level, chat = Level(str(body.get("level", before.level))), body.get("chat", before.chat)
+            return replace(before, level=level, why=str(body.get("why", "")), chat=chat is True)
         case Kind.PAUSED:
             return replace(before, paused_by=who or "?" if body.get("on") else "")
         case Kind.SAID:

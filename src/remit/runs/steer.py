@@ -56,6 +56,14 @@ class SteerRuns:
             raise BadInput(f"no model works on {run}, so nobody would read this", fix=f"change its plan: remit runs {run} plan --edit")
         self._steer.say(run, text, who=who)
 
+    def promote(self, run: RunId, level: Level, text: str, *, who: str) -> None:
+        self._conversing(run, chat=True)
+        self._steer.promote(run, level, text, who=who)
+
+    def to_chat(self, run: RunId, *, who: str) -> None:
+        self._conversing(run, chat=False)
+        self._steer.to_chat(run, who=who)
+
     def take(self, run: RunId, step: str, *, who: str) -> None:
         self._step(run, step)
         self._steer.hand(run, step, Hand.TAKEN, who=who)
@@ -70,6 +78,12 @@ class SteerRuns:
         self._open(run)
         spec: Mapping[str, JsonValue] = to_spec(plan)
         self._steer.plan(run, spec, by=who)
+
+    def _conversing(self, run: RunId, *, chat: bool) -> None:
+        opened = self._open(run)
+        if opened.kind is not RunKind.AGENT or self.now(opened).chat is not chat:
+            what = "no conversation" if chat else "a conversation already, or no run of a model"
+            raise BadInput(f"{run} is {what}", fix="`remit runs` shows what it is")
 
     def _step(self, run: RunId, step: str) -> None:
         plan = self.plan(self._open(run))

@@ -1,0 +1,192 @@
+"""`remit chat`: a conversation with a model that looks by itself and does nothing by itself."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Final
+
+import click
+
+from remit.app import App, places
+from remit.cli import show
+from remit.cli.driving import drive
+from remit.cli.exits import DONE, WAITING
+from remit.cli.finding import find_run
+from remit.cli.person import person
+from remit.domain.action import Level
+from remit.domain.entry import Kind
+from remit.domain.run import LegEnd, Run, RunState
+from remit.domain.values import RunId, parse
+from remit.errors import BadInput, ModelTrouble
+
+_HELP: Final = """\
+/run LEVEL [WORDS]   hand over: it goes on by itself at LEVEL until it is done
+/export FILE         write the conversation down
+/quit                leave; the conversation stays (also Ctrl-D)"""
+
+
+@click.command()
+@click.argument("message", required=False)
+@click.option("--continue", "which", metavar="ID", help="Go on with the conversation whose id starts with ID.")
+@click.option("--last", is_flag=True, help="Go on with the latest conversation.")
+@click.option(
+    "--export", "export", type=click.Path(path_type=Path, dir_okay=False), help="Only write the conversation to this file (Markdown)."
+)
+@click.option("--model", default=None, help="provider:name; default $REMIT_MODEL.")
+@click.option(
+    "--root", "roots", multiple=True, type=click.Path(exists=True, file_okay=False, path_type=Path), help="Folder it may look into."
+)
+def chat(*, message: str | None, which: str | None, last: bool, export: Path | None, model: str | None, roots: tuple[Path, ...]) -> None:
+    """Talk with a model about the folder you are in: one MESSAGE, or a conversation at the terminal.
+
+    It looks by itself. Whatever would change something is shown to you, whole, and happens when you say so. Conversations are kept: `remit
+    runs` lists them, `remit log` searches them.
+    """
+    run = _conversation(which, last=last)
+    app = App(places(roots or tuple(Path(root) for root in run.roots) if run else roots))
+    try:
+        if export is not None:
+            _export(app, run, export)
+            return
+        talk = _Talk(app, run, model or os.environ.get("REMIT_MODEL", ""))
+        if message is None and sys.stdin.isatty():
+            code = talk.at_terminal()
+        else:
+            code = talk.say(message if message is not None else sys.stdin.read())
+    finally:
+        app.close()
+    sys.exit(code)
+
+
+class _Talk:
+    """One conversation in this process."""
+
+    def __init__(self, app: App, run: Run | None, model: str) -> None:
+        self._app = app
+        self._run = run
+        self._model = model
+        self._streamed = False
+        app.on_text = self._show
+        if run is None:
+            app.check_model(model)
+
+    def say(self, text: str) -> int:
+        """Say it, and show the answer; what it proposes is put at the terminal, or waits in the inbox."""
+        text = text.strip()
+        if not text:
+            raise BadInput("nothing was said", fix='remit chat "what is in this folder?"')
+        if self._run is None:
+            self._run = self._app.open_chat(text, model=self._model)
+        else:
+            self._app.steer.say(self._run.id, text, who=person())
+        return self._answer(self._run.id)
+
+    def at_terminal(self) -> int:
+        """Until /quit or Ctrl-D. A model that cannot be had ends nothing."""
+        if self._run is not None:
+            click.echo(_written(self._app, self._run))
+        click.echo(f"(/help lists commands; it only looks by itself, in {', '.join(map(str, self._app.places.roots))})")
+        code = DONE
+        while True:
+            try:
+                line = click.prompt("you", prompt_suffix="> ").strip()
+            except click.Abort:
+                break
+            if line in {"/quit", "/exit"}:
+                break
+            try:
+                code = self._command(line) if line.startswith("/") else self.say(line)
+            except (ModelTrouble, BadInput) as error:
+                click.echo(f"remit: {error}", err=True)
+        if self._run is not None:
+            click.echo(f"\nremit chat --continue {self._run.id} goes on here")
+        return code
+
+    def _command(self, line: str) -> int:
+        word, _, rest = line.partition(" ")
+        match word:
+            case "/run" if self._run is not None:
+                level, _, words = rest.strip().partition(" ")
+                if level not in list(Level):
+                    raise BadInput(f"{level!r} is no level", fix=f"/run {' | '.join(Level)}")
+                self._app.steer.promote(self._run.id, Level(level), words or HAND_OVER, who=person())
+                return self._answer(self._run.id)
+            case "/export" if self._run is not None and rest:
+                _export(self._app, self._run, Path(rest.strip()))
+            case _:
+                click.echo(_HELP)
+        return DONE
+
+    def _answer(self, run: RunId) -> int:
+        self._streamed = False
+        end = drive(self._app, run, interactive=sys.stdin.isatty() and sys.stdout.isatty(), quiet=True)
+        self._tell(end)
+        return WAITING if end.waiting else DONE
+
+    def _tell(self, end: LegEnd) -> None:
+        if self._streamed:
+            click.echo()
+        elif end.summary:
+            click.echo(show.clean(end.summary))
+        if end.waiting:
+            click.echo(f"{len(end.waiting)} proposal(s): `remit inbox` shows what each would do; `remit approve ID` does it")
+        elif end.state is not RunState.WAITING:
+            click.echo(f"({str(end.state).replace('_', ' ')})")
+
+    def _show(self, text: str) -> None:
+        self._streamed = True
+        click.echo(show.clean(text), nl=False)
+        sys.stdout.flush()
+
+
+HAND_OVER: Final = "Go on by yourself with what we talked about, until it is done."
+
+
+def _conversation(which: str | None, *, last: bool) -> Run | None:
+    app = App(places())
+    try:
+        if which:
+            return app.runs.load(find_run(app, which))
+        if not last:
+            return None
+        found = [run for run in map(app.runs.load, app.journal.find_runs("")) if app.steer.now(run).chat]
+        if not found:
+            raise BadInput("there is no conversation yet", fix='remit chat "…" begins one')
+        return max(found, key=lambda run: run.opened_at)
+    finally:
+        app.close()
+
+
+def _export(app: App, run: Run | None, path: Path) -> None:
+    if run is None:
+        raise BadInput("no conversation is named", fix="remit chat --continue ID --export FILE, or --last")
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(_written(app, run))
+    except OSError as error:
+        raise BadInput(f"{path} cannot be written: {error.strerror}", fix="name a new file") from None
+    click.echo(f"written: {path}")
+
+
+def _written(app: App, run: Run) -> str:
+    """The conversation as Markdown: what was said, and what was done, as the journal has it."""
+    lines = [f"# {run.id}, {show.when(run.opened_at)}", "", f"**you**: {show.clean(run.goal)}", ""]
+    for entry in app.journal.read(run.id, kinds=(Kind.SAID, Kind.MESSAGE, Kind.FINISHED)):
+        body = parse(entry.body_json)
+        if not isinstance(body, dict):
+            continue
+        if entry.kind == Kind.SAID:
+            lines += [f"**{show.clean(str(body.get('who')))}**: {show.clean(str(body.get('text')))}", ""]
+        elif entry.kind == Kind.FINISHED:
+            lines += [f"- {entry.action}: {show.gist(entry, 200)}", ""]
+        else:
+            lines += [f"{show.clean(text)}\n" for text in _texts(body.get("message"))]
+    return "\n".join(lines)
+
+
+def _texts(message: object) -> list[str]:
+    listed = message.get("parts") if isinstance(message, dict) else None
+    parts = [part for part in listed if isinstance(part, dict) and part.get("part_kind") == "text"] if isinstance(listed, list) else []
+    return [text for part in parts if (text := str(part.get("content", ""))).strip()]
