@@ -64,6 +64,7 @@ CLAIMS: Final[dict[str, str]] = {
     "agent.keys_stay_home": "With REMIT_BASE_URL only REMIT_API_KEY travels, whatever else stands in the environment.",
     "agent.killed_many_times": "Nine deaths of one run, one after the other, each a step further; the end and the effects are the same.",
     "agent.killed_resumes": "Kill -9 at a named point, then the same leg again: each effect once, each journalled response asked for once.",
+    "agent.long_conversations": "A conversation that grew too long goes on with half its turns in remit's own summary; the whole stays in the journal.",
     "agent.made_up_names": "Names no endpoint would take back: each call is refused by the gate, and the history that goes out has legal names only.",
     "agent.malformed_bounded": "Broken calls and empty turns count alike, a good turn between them starts the count again, and a new leg does not.",
     "agent.message_golden": "The golden lines load into the same conversation, and a response written today has the same shape.",

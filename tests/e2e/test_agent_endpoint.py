@@ -15,6 +15,7 @@ from remit.agent.loop import AgentWorker, Limits
 from remit.agent.models import resolve
 from remit.domain.run import LegEnd, RunState
 from remit.errors import ModelRejected, ModelTrouble, ModelUnavailable
+from remit.gate.steering import Steer
 
 UP = Reply(calls=[("count-up", '{"by":1}')])
 DONE = Reply(text="counted")
@@ -169,6 +170,39 @@ def test_a_conversation_that_grew_too_long_ends_the_run_with_what_was_tried(tmp_
     assert end.state is RunState.COULD_NOT
     assert "too long" in end.summary
     assert "count.up succeeded 1 times" in end.summary
+
+
+@proves("agent.long_conversations")
+def test_a_conversation_that_grew_too_long_goes_on_shorter(tmp_path: Path) -> None:
+    """Half of its turns are left out, and again: the goal, what its person said and what came of each call stay; nothing is done twice."""
+    ups = [Reply(text=f"step {n}", calls=[("count-up", f'{{"by":{n}}}')]) for n in range(1, 9)]
+    full = Fail(status=400, body=TOO_LONG)
+    with Loopback([*ups, full, full, Reply(calls=[("count-up", '{"by":9}')]), full, DONE]) as server, world(tmp_path) as w:
+        Steer(w.journal, w.clock).say(w.run.id, "never above ten", who="ann")
+        end = run(w, server.address)
+        whole, half, short, later, last = (body["messages"] for body in server.asked[8:])
+    assert (end.state, len(w.count.lines())) == (RunState.DONE, 9)
+    assert len(whole) > len(half) > len(short)
+    assert len(last) < len(later)
+    text = "\n".join(str(message["content"]) for message in last if message["role"] == "user")
+    assert "count to three" in text
+    assert "ann says: never above ten" in text
+    assert "you said: step 1" in text
+    assert 'you called count-up {"by":6}' in text
+    assert text.count("What happened before") == 1
+
+
+@proves("agent.long_conversations")
+def test_what_was_left_out_is_left_out_by_the_next_leg_too(tmp_path: Path) -> None:
+    """A leg that starts again sends what the last one would have sent."""
+    ups = [Reply(calls=[("count-up", f'{{"by":{n}}}')]) for n in range(1, 5)]
+    with Loopback([*ups, Fail(status=400, body=TOO_LONG), *[Fail(status=500)] * 3]) as server, world(tmp_path) as w:
+        with pytest.raises(ModelTrouble):
+            run(w, server.address)
+        before = server.asked[-1]["messages"]
+    with Loopback([DONE]) as server, world(tmp_path) as w:
+        assert run(w, server.address).state is RunState.DONE
+        assert server.asked[0]["messages"] == before
 
 
 @proves("agent.endpoint_absent")

@@ -125,6 +125,8 @@ class AgentWorker:
             try:
                 stop = self._stop(talk) or await self._ask(run, talk, chat=course.now.chat)
             except ContextFull as full:
+                if await self._shorten(run, talk):
+                    continue
                 stop = full.message
             if stop:
                 state = RunState.WAITING if course.now.chat else RunState.COULD_NOT
@@ -200,6 +202,16 @@ class AgentWorker:
         await self._write(Draft(run=run.id, kind=Kind.MESSAGE, at=self._clock.now(), part=part, body=body))
         talk.add_seen(body)
         crashpoint("agent.seen")
+
+    async def _shorten(self, run: Run, talk: Talk) -> bool:
+        """Leave half of the turns out, and say what stands for them."""
+        body = talk.shorter()
+        if body is None:
+            return False
+        await self._write(Draft(run=run.id, kind=Kind.MESSAGE, at=self._clock.now(), part=f"{body['turns']}.short", body=body))
+        talk.shorten(body)
+        crashpoint("agent.shortened")
+        return True
 
     async def _ask(self, run: Run, talk: Talk, *, chat: bool) -> str:
         """Ask and journal; a response with parts that no gate saw ends the run, with the reason returned."""

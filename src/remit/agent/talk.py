@@ -25,6 +25,7 @@ from pydantic_ai.messages import (
 
 from remit.agent.observe import strings
 from remit.agent.own import ASK, PLAN
+from remit.agent.shortening import summary
 from remit.agent.toolset import Toolbox
 from remit.agent.turns import Turn, read_turn, scrubbed
 from remit.domain.entry import Entry
@@ -59,7 +60,13 @@ class Talk:
 
     toolbox: Toolbox
     messages: list[ModelMessage]
+    first: str = ""
+    """The opening message."""
     turns: int = 0
+    left_out: int = 0
+    """Turns, from the first on, that only a summary stands for."""
+    short: str = ""
+    """That summary."""
     open: Turn | None = None
     """The last turn, until the model has been told what came of it."""
     malformed: int = 0
@@ -97,7 +104,7 @@ class Talk:
 
     @classmethod
     def opened(cls, first: str, toolbox: Toolbox) -> Talk:
-        return cls(toolbox=toolbox, messages=[ModelRequest(parts=[UserPromptPart(first)])], history=digest(first))
+        return cls(toolbox=toolbox, first=first, messages=[ModelRequest(parts=[UserPromptPart(first)])], history=digest(first))
 
     @property
     def calls(self) -> int:
@@ -110,10 +117,36 @@ class Talk:
             raise JournalCorrupt(
                 f"{entry.id} line {entry.n} is a message of an unknown shape", fix="continue this run with the newer remit"
             )
-        if entry.part.endswith(".seen"):
+        if entry.part.endswith(".short"):
+            self.shorten(body)
+        elif entry.part.endswith(".seen"):
             self.add_seen(body)
         else:
             self.add_response(body)
+
+    def shorter(self) -> dict[str, JsonValue] | None:
+        """How half of the turns that are there can be left out: the body of part `N.short`; None when nothing is left to leave out."""
+        leave = (self.turns - self.left_out) // 2
+        if not leave or self.open is not None:
+            return None
+        return {
+            "v": SHAPE,
+            "turns": self.left_out + leave,
+            "summary": summary(self.messages[1 : self._begin(self.left_out + leave)], self.short),
+        }
+
+    def shorten(self, body: Mapping[str, JsonValue]) -> None:
+        turns = int(str(body.get("turns", 0)))
+        self.short = str(body.get("summary", ""))
+        opening = ModelRequest(parts=[UserPromptPart(self.first), UserPromptPart(self.short)])
+        self.messages = [opening, *self.messages[self._begin(turns) :]]
+        self.left_out = turns
+        self.history = digest(self.history, canonical(body.get("summary")))
+
+    def _begin(self, turns: int) -> int:
+        """Where the response after so many turns stands, or would."""
+        places = [n for n, message in enumerate(self.messages) if isinstance(message, ModelResponse)]
+        return [*places, len(self.messages)][turns - self.left_out]
 
     def add_response(self, body: Mapping[str, JsonValue]) -> None:
         response = _response(body)
