@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -68,3 +69,37 @@ def test_without_a_model_it_says_what_to_set_and_what_needs_none(remit: Program)
     assert said.code == 2
     for word in ("REMIT_MODEL", "plan", "remit demo"):
         assert word in said.err
+
+
+@proves("agent.plan_kept")
+def test_what_an_agent_did_is_a_plan_that_runs_again_without_a_model(remit: Program) -> None:
+    """Saved with what was really called, one text made an input; run in another place with another value, and undone."""
+    steps = [
+        {"id": "list", "tool": "files-list", "args": {"path": "."}, "reason": "to know"},
+        {"id": "write", "tool": "files-write", "args": {"path": "october.txt"}, "reason": "to note", "needs": ["list"]},
+        {"id": "never", "tool": "files-write", "args": {"path": "never.txt"}, "reason": "no"},
+    ]
+    script = [
+        Reply(calls=[("plan", json.dumps({"steps": steps}))]),
+        Reply(calls=[("files-list", '{"path": "."}')]),
+        Reply(calls=[("files-write", '{"path": "october.txt", "text": "october: nothing"}')]),
+        Reply(text="PARTLY: two of three"),
+    ]
+    with Loopback(script) as server:
+        assert remit("run", "note October in october.txt", "--model", MODEL, REMIT_BASE_URL=server.address).code == 1
+    run = remit.json("runs", "--all", "--json")[0]["run"]
+    saved = str(remit.home.parent / "monthly.yaml")
+    kept = remit("runs", run, "plan", "--save", saved, "--input", "month=october")
+    assert kept.code == 0, kept.err
+    again = remit("run", saved, "--set", "month=november")
+    assert again.code == 0, again.out
+    assert (remit.folder / "november.txt").read_text(encoding="utf-8") == "november: nothing"
+    assert not (remit.folder / "never.txt").exists()
+    for wrong, said in (
+        (("--save", saved), "cannot be written"),
+        (("--save", "x.toml"), ".yaml"),
+        (("--save", "x.yaml", "--input", "a=zzz"), "nowhere"),
+    ):
+        refused = remit("runs", run, "plan", *wrong)
+        assert refused.code == 2
+        assert said in refused.err

@@ -160,3 +160,15 @@ def test_an_exit_code_other_than_zero_fails_unless_the_checks_speak_of_it() -> N
     assert not exit_code_trouble(step, {"exit_code": 0})
     expecting = Step(id="a", way=Way(tool="shell.run"), checks=(Check(test="equals", value=3, at="exit_code"),))
     assert not exit_code_trouble(expecting, {"exit_code": 3})
+
+
+@proves("plans.checks_refer_to_results")
+def test_a_check_may_compare_with_an_earlier_result_or_an_input() -> None:
+    """Such a reference is a need like any other; one to its own step is none; an unknown input is said at once."""
+    text = 'goal = "x"\n[inputs]\nname = "a"\n' + "".join(
+        f'[[step]]\nid = "{one}"\ntool = "files.read"\nargs = {{ path = "a" }}\ncheck = [{{ at = "text", equals = "{value}" }}]\n'
+        for one, value in (("b", "${a.text}"), ("a", "${inputs.name}${a.path}"))
+    )
+    assert [step.id for step in read_plan(text, name="plan.toml").steps] == ["a", "b"]
+    with pytest.raises(PlanInvalid, match="uses the input 'other'"):
+        read_plan(text.replace("inputs.name", "inputs.other"), name="plan.toml")

@@ -124,11 +124,15 @@ def back(ctx: click.Context, step: str) -> None:
 @click.option(
     "--save", type=click.Path(path_type=Path, dir_okay=False), help="Write it as a plan file (.yaml), to run again without a model."
 )
+@click.option(
+    "--input", "inputs", multiple=True, metavar="NAME=TEXT", help="With --save: make an input of a text, for `--set NAME=VALUE` later."
+)
 @click.option("--json", "as_json", is_flag=True, help="As data.")
 @click.pass_context
-def plan(ctx: click.Context, *, edit: bool, source: Path | None, save: Path | None, as_json: bool) -> None:
-    """Show the run's plan and how far it has come; change it, or save it."""
+def plan(ctx: click.Context, *, edit: bool, source: Path | None, save: Path | None, inputs: tuple[str, ...], as_json: bool) -> None:
+    """Show the run's plan and how far it has come; change it, or save what was done as a plan for the next time."""
     from remit.plans.files import read_plan, write_plan
+    from remit.plans.keeping import with_inputs
     from remit.plans.standing import standing
 
     with _steered(ctx) as (app, run):
@@ -149,11 +153,7 @@ def plan(ctx: click.Context, *, edit: bool, source: Path | None, save: Path | No
             click.echo(f"the plan of {run.id} has {len(changed.steps)} steps now; {_TAKEN_UP}")
             return
         if save:
-            if save.suffix not in {".yaml", ".yml"}:
-                raise BadInput(f"{save} does not end in .yaml", fix="plans are saved as YAML")
-            with save.open("x", encoding="utf-8") as file:
-                file.write(text)
-            click.echo(f"saved: remit run {save}")
+            _save(write_plan(with_inputs(app.steer.done_plan(run), dict(pair.partition("=")[::2] for pair in inputs))), save)
             return
         states = standing(now, app.journal.read(run.id), app.steer.now(run))
         if as_json:
@@ -163,3 +163,14 @@ def plan(ctx: click.Context, *, edit: bool, source: Path | None, save: Path | No
             click.echo(
                 f"{step.id:<20} {show.clean(states[step.id], keep=''):<30} {step.way.tool}  {show.clean(step.reason, keep='')}".rstrip()
             )
+
+
+def _save(text: str, path: Path) -> None:
+    if path.suffix not in {".yaml", ".yml"}:
+        raise BadInput(f"{path} does not end in .yaml", fix="plans are saved as YAML")
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise BadInput(f"{path} cannot be written: {error.strerror}", fix="name a new file") from None
+    click.echo(f"saved: remit run {path}")

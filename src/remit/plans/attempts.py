@@ -67,13 +67,15 @@ class Attempts:
         """The step's own criteria, in order; the first that does not hold says why."""
         for number, check in enumerate(step.checks, start=1):
             try:
+                known = {**results, step.id: result}
+                wanted = check if check.test == "matches" else replace(check, value=resolve(check.value, known))
                 seen = result
                 if check.look is not None:
-                    looked = await self._look(check.look, f"{name}.check{number}", {**results, step.id: result}, situation)
+                    looked = await self._look(check.look, f"{name}.check{number}", known, situation)
                     if isinstance(looked, Ended):
                         return looked
                     seen = looked.result
-                why = await trouble(check, seen)
+                why = await trouble(wanted, seen)
             except PlanInvalid as error:
                 why = str(error)
             if why:

@@ -176,7 +176,7 @@ def _way(body: Mapping[str, JsonValue], where: str) -> Way:
 
 def _check_inputs(plan: Plan, step: Step, name: str) -> None:
     """What can be known to be wrong before anything runs: inputs that are not there, expressions that cannot be read."""
-    for place in sorted(places_in([dict(way.args) for way in _all_ways(step)], "inputs")):
+    for place in sorted(places_in([*(dict(way.args) for way in _all_ways(step)), *_wanted(step)], "inputs")):
         if place.split(".")[0] not in plan.inputs:
             known = ", ".join(plan.inputs) or "none"
             raise PlanInvalid(f"{name}: step {step.id!r} uses the input {place!r}, which is not there", fix=f"inputs are: {known}")
@@ -195,8 +195,14 @@ def _all_ways(step: Step) -> tuple[Way, ...]:
 
 
 def _references(step: Step) -> set[str]:
-    found = set().union(*(named_in(way.args) for way in _all_ways(step)))
-    return found - {step.id} if any(c.look and step.id in named_in(c.look.args) for c in step.checks) else found
+    """What its ways and checks need; a check may refer to what its own step came to."""
+    checks = named_in([dict(c.look.args) for c in step.checks if c.look]) | named_in(_wanted(step))
+    return named_in([dict(way.args) for way in (step.way, *step.otherwise)]) | (checks - {step.id})
+
+
+def _wanted(step: Step) -> list[JsonValue]:
+    """What the checks compare with; a regular expression stands as it is."""
+    return [check.value for check in step.checks if check.test != "matches"]
 
 
 def _level(top: Mapping[str, JsonValue], name: str) -> Level | None:

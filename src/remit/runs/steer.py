@@ -6,12 +6,15 @@ from collections.abc import Mapping
 from typing import Final
 
 from remit.domain.action import Level
-from remit.domain.plan import Plan
+from remit.domain.entry import Kind
+from remit.domain.plan import Plan, Way
+from remit.domain.record import fold
 from remit.domain.run import Run, RunKind
 from remit.domain.steering import Hand, Steering
-from remit.domain.values import JsonValue, RunId
+from remit.domain.values import ActionId, JsonValue, RunId, parse
 from remit.errors import BadInput, NotFound
 from remit.gate.steering import Steer, Steered
+from remit.plans.keeping import as_done
 from remit.plans.spec import from_spec, to_spec
 from remit.ports import Clock, Journal
 from remit.runs.runs import Runs
@@ -35,6 +38,22 @@ class SteerRuns:
         plans = self.now(run).plans
         spec = plans[-1].spec if plans else run.spec
         return from_spec(spec) if "step" in spec else None
+
+    def done_plan(self, run: Run) -> Plan:
+        """The plan by what was really done, to be run again without a model. Raises NotFound or BadInput where there is none."""
+        plan = self.plan(run)
+        if plan is None:
+            raise NotFound(f"{run.id} made no plan", fix="`remit runs` shows what it did")
+        if run.kind is RunKind.PLAN:
+            return plan
+        done: dict[str, Way] = {}
+        for note in self._journal.read(run.id, kinds=(Kind.NOTE,)):
+            body = parse(note.body_json)
+            if isinstance(body, dict) and "step" in body and "failed" not in body:
+                record = fold(ActionId(note.id), self._journal.read(run.id, action=note.action))
+                args = parse(record.args_json)
+                done[str(body["step"])] = Way(tool=record.tool, args=args if isinstance(args, dict) else {})
+        return as_done(plan, done)
 
     def level(self, run: RunId, level: Level, *, who: str, why: str = "") -> None:
         self._open(run)
