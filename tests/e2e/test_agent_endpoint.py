@@ -205,6 +205,21 @@ def test_what_was_left_out_is_left_out_by_the_next_leg_too(tmp_path: Path) -> No
         assert server.asked[0]["messages"] == before
 
 
+@proves("agent.fallback")
+def test_when_one_model_fails_the_next_is_asked(tmp_path: Path) -> None:
+    """A chain of names; each request begins with the first again. When all fail it is one clear error, after the usual attempts."""
+    chain = "openai-compatible:one,openai-compatible:two"
+    with Loopback([Fail(status=500), UP, Fail(status=429), DONE]) as server, world(tmp_path) as w:
+        assert run(w, server.address, name=chain).state is RunState.DONE
+        assert [body["model"] for body in server.asked] == ["one", "two", "one", "two"]
+    other = tmp_path / "other"
+    other.mkdir()
+    with Loopback([Fail(status=500)] * 6) as server, world(other) as w:
+        with pytest.raises(ModelTrouble, match="no answer in 3 attempts"):
+            run(w, server.address, name=chain)
+        assert len(server.asked) == 6
+
+
 @proves("agent.endpoint_absent")
 def test_an_endpoint_that_is_not_there_is_a_clear_error(tmp_path: Path) -> None:
     """Connection refused: bounded attempts, then the message and exit code 6."""

@@ -103,3 +103,32 @@ def test_what_an_agent_did_is_a_plan_that_runs_again_without_a_model(remit: Prog
         refused = remit("runs", run, "plan", *wrong)
         assert refused.code == 2
         assert said in refused.err
+
+
+@proves("cli.model_check")
+def test_what_an_endpoint_can_do_is_tried(remit: Program) -> None:
+    """Each thing by a request of its own; what is missing and needed makes the exit code 1; an endpoint that is away is one line."""
+    good = [
+        Reply(text="yes"),
+        Reply(text="one two three four five"),
+        Reply(calls=[("add", '{"a": 19, "b": 23}')]),
+        Reply(text="42"),
+        Reply(calls=[("add", '{"a": 1, "b": 2}'), ("add", '{"a": 3, "b": 4}')], ids=("c1", "c2")),
+    ]
+    with Loopback(good) as server:
+        fit = remit("model", "check", MODEL, REMIT_BASE_URL=server.address)
+        assert server.asked[3]["messages"][-1]["role"] == "tool"
+    assert fit.code == 0, fit.out
+    assert [line.split("  ")[0] for line in fit.out.splitlines()] == [
+        "answers",
+        "streams",
+        "calls tools",
+        "reads answers of tools",
+        "calls several at once",
+    ]
+    with Loopback([Reply(text="yes"), Reply(text="1"), Reply(text="It is 42."), Reply(text="3 and 7")]) as server:
+        unfit = remit("model", "check", MODEL, "--json", REMIT_BASE_URL=server.address)
+    assert unfit.code == 1
+    assert [json.loads(line)["works"] for line in unfit.out.splitlines()] == [True, False, False, False]
+    away = remit("model", "check", MODEL, REMIT_BASE_URL="http://127.0.0.1:9/v1")
+    assert (away.code, len(away.out.splitlines())) == (1, 1)

@@ -19,7 +19,10 @@ def test_without_a_model_it_is_said_what_to_set_and_what_works_without_one() -> 
     assert all(word in str(raised.value) for word in ("REMIT_MODEL", "plan", "remit demo", "anthropic"))
 
 
-@pytest.mark.parametrize(("name", "variable"), [("openai:gpt-x", "OPENAI_API_KEY"), ("anthropic:claude-x", "ANTHROPIC_API_KEY")])
+@pytest.mark.parametrize(
+    ("name", "variable"),
+    [("openai:gpt-x", "OPENAI_API_KEY"), ("anthropic:claude-x", "ANTHROPIC_API_KEY"), ("google:gemini-x", "GEMINI_API_KEY")],
+)
 @proves("agent.model_key_missing")
 def test_a_missing_key_is_named(name: str, variable: str) -> None:
     """The provider's own variable is named, not a stack trace from its library."""

@@ -11,6 +11,7 @@ from typing import Final
 from pydantic_ai.direct import model_request, model_request_stream
 from pydantic_ai.exceptions import (
     AgentRunError,
+    FallbackExceptionGroup,
     ModelAPIError,
     ModelContextWindowExceededError,
     ModelHTTPError,
@@ -67,9 +68,10 @@ async def ask(
             if on_text is not None:
                 return await _streamed(model, messages, settings, parameters, on_text)
             return await model_request(model, messages, model_settings=settings, model_request_parameters=parameters)
-        except AgentRunError as error:
+        except (AgentRunError, FallbackExceptionGroup) as failure:
+            error = _heaviest(failure)
             if not _passing(error) or attempt == patience.attempts:
-                raise _verdict(error, model, attempt) from error
+                raise _verdict(error, model, attempt) from failure
             if on_text is not None:
                 on_text("\n(no whole answer; asking again)\n")
             await pause(_wait(error, attempt, patience))
@@ -87,6 +89,14 @@ async def _streamed(
                 case _:
                     pass
     return stream.get()
+
+
+def _heaviest(failure: AgentRunError | FallbackExceptionGroup) -> AgentRunError:
+    """Of a chain of models that all failed: one that may pass when there is one, as then it is worth asking again."""
+    if isinstance(failure, AgentRunError):
+        return failure
+    errors = [error for error in failure.exceptions if isinstance(error, AgentRunError)]
+    return next((error for error in errors if _passing(error)), errors[-1] if errors else UnexpectedModelBehavior(str(failure)))
 
 
 def _wait(error: Exception, attempt: int, patience: Patience) -> float:

@@ -16,7 +16,7 @@ from pydantic_ai.profiles import ModelProfile
 from remit.errors import BadInput, ModelUnset
 
 _OTHERWISE: Final = (
-    "set REMIT_MODEL=PROVIDER:MODEL (anthropic, openai, ollama, openai-compatible), or give --model; "
+    "set REMIT_MODEL=PROVIDER:MODEL (anthropic, openai, google, ollama, openai-compatible), or give --model; "
     "without any model, `remit run plan.toml` runs a plan file and `remit demo` shows the rest"
 )
 
@@ -34,13 +34,22 @@ class Provider:
 
 
 def resolve(name: str, *, env: Mapping[str, str]) -> Model:
-    """The model that `name`, or else REMIT_MODEL, means. Sends nothing.
+    """The model that `name`, or else REMIT_MODEL, means; of several with commas between, each is asked when the one before fails.
 
-    Raises ModelUnset when no model is named or its key or address is missing, BadInput for an unknown provider.
+    Sends nothing. Raises ModelUnset when no model is named or its key or address is missing, BadInput for an unknown provider.
     """
-    name = (name or env.get("REMIT_MODEL", "")).strip()
-    if not name:
+    names = [part.strip() for part in (name or env.get("REMIT_MODEL", "")).split(",") if part.strip()]
+    if not names:
         raise ModelUnset("no model is set", fix=_OTHERWISE)
+    first, *others = [_resolve(one, env) for one in names]
+    if not others:
+        return first
+    from pydantic_ai.models.fallback import FallbackModel  # noqa: PLC0415 - for a chain only
+
+    return FallbackModel(first, *others)
+
+
+def _resolve(name: str, env: Mapping[str, str]) -> Model:
     label, colon, model = name.partition(":")
     if label not in PROVIDERS and env.get("REMIT_BASE_URL"):
         label, colon, model = "openai-compatible", ":", name  # model names may contain colons themselves
@@ -120,6 +129,13 @@ PROVIDERS: Final[Mapping[str, Provider]] = {
         key_variable="OLLAMA_API_KEY",
         key_needed=False,
         make=_ollama,
+    ),
+    "google": Provider(  # Gemini, as it speaks OpenAI's language: one library less
+        address="https://generativelanguage.googleapis.com/v1beta/openai/",
+        address_variable="GEMINI_BASE_URL",
+        key_variable="GEMINI_API_KEY",
+        key_needed=True,
+        make=_compatible,
     ),
     "openai-compatible": Provider(
         address="",

@@ -29,6 +29,7 @@ _COMMANDS: Final = {
     "undo": ("remit.cli.undo", "Take back an action, a run, or everything since a time."),
     "log": ("remit.cli.log", "Search, follow or verify the journal."),
     "policy": ("remit.cli.policy", "Check and explain policies."),
+    "model": ("remit.cli.model", "Try what a model's endpoint can do."),
     "tools": ("remit.cli.tools", "What remit can do here."),
     "doctor": ("remit.cli.tools", "What this machine lacks, and how to get it."),
     "demo": ("remit.cli.demo", "See all of it at work, without a model key."),
