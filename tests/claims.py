@@ -358,6 +358,7 @@ CLAIMS: Final[dict[str, str]] = {
     "store.disk_full": "Afterwards the store is usable as soon as there is space.",
     "store.large": "Putting and reading back a large file takes a few megabytes of memory.",
     "store.verified": "A flipped bit, a cut and an added byte are JournalCorrupt, whether read at once or in pieces.",
+    "story.bug": "The story of a bug, end to end on a real repository, remote and forge: reproduced, mended at the second try, proposed, undone.",
     "terminal.answered_elsewhere": "The terminal still asks; a late y there is told that it is settled, and the run's real end is reported.",
     "terminal.ctrl_c_answers_nothing": "Interrupting is neither yes nor no: exit code 130, and the question is still open.",
     "terminal.early_keys_do_not_answer": "A y typed while the program starts, and Enter on its own, are no approval; a y after the question is (hazard 26).",

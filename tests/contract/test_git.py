@@ -58,6 +58,19 @@ def test_pushing_keeps_its_promises(repo: Repo, branch: str) -> None:
 
 
 @proves("git.tools")
+def test_a_commit_in_a_further_worktree_keeps_its_promises(repo: Repo) -> None:
+    """Git locks that worktree's HEAD when it moves the branch that is checked out there."""
+
+    def reset() -> None:
+        repo.reset()
+        repo.git("worktree", "add", "--quiet", "-b", "side", "../aside")
+        (repo.root / "aside" / "a.txt").write_text("three\n", encoding="utf-8")
+
+    args: dict[str, JsonValue] = {"repo": "aside", "message": "third", "paths": ["a.txt"]}
+    assert check_tool(Scenario(tools=repo.tools, tool="git.commit", args=args, reset=reset, look=repo.look)) == []
+
+
+@proves("git.tools")
 def test_a_worktree_keeps_its_promises(repo: Repo) -> None:
     """The folder and its branch come and go whole; a file that somebody changed there since stays."""
     there = repo.root / "aside" / "a.txt"

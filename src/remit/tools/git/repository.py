@@ -62,7 +62,7 @@ class Repository:
 
     def move(self, name: str, new: str, old: str, why: str) -> bool:
         """Move a ref, only from where it was seen ('' for nothing, at either end). Whether it was there."""
-        writing = self.changing(self.common)
+        writing = self.changing(self.common, self.inner)  # git locks the HEAD of a worktree whose branch it moves
         if not new:
             ran = writing.call("update-ref", "--no-deref", "-d", name, old or _NOTHING)
         else:
