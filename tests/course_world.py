@@ -74,8 +74,9 @@ class ReadStranger(BaseTool):
 class SendNote(BaseTool):
     """Irreversible: alone only where the person named whom it goes to."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, before: Callable[[], None] | None = None) -> None:
         self.file = file
+        self.before = before
         self.spec = ToolSpec(
             name="note.send",
             description="Send a note.",
@@ -96,15 +97,17 @@ class SendNote(BaseTool):
         return Captured(data={}, touches=self.targets(call.args))
 
     async def run(self, call: Call) -> JsonValue:
+        if self.before is not None:
+            self.before()
         with self.file.open("a", encoding="utf-8") as out:
             out.write(f"{call.args['to']}\n")
         return {"sent": True}
 
 
-def attach(folder: Path, model: ByTurn) -> App:
+def attach(folder: Path, model: ByTurn, before_send: Callable[[], None] | None = None) -> App:
     """A new app over the state in that folder, as in a new process."""
     where = places([folder / "work"], {"REMIT_HOME": str(folder / "state"), "HOME": str(folder / "state")})
-    return App(where, model=model, more_tools=[ReadStranger(), SendNote(folder / "sent.txt")])
+    return App(where, model=model, more_tools=[ReadStranger(), SendNote(folder / "sent.txt", before_send)])
 
 
 class Course:
@@ -117,6 +120,7 @@ class Course:
         self.work = folder / "work"
         self.work.mkdir(exist_ok=True)
         self.model = model
+        self.before_send: Callable[[], None] | None = None
         self.sent = folder / "sent.txt"
         with_app = self.app()
         self.run: Run = with_app.open_goal(goal, level=level, model="by turn", vague=vague)
@@ -127,7 +131,7 @@ class Course:
         return self.run.id
 
     def app(self) -> App:
-        return attach(self.folder, self.model)
+        return attach(self.folder, self.model, self.before_send)
 
     def leg(self) -> LegEnd:
         app = self.app()

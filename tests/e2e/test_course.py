@@ -118,6 +118,105 @@ def test_a_planned_step_is_not_another_one(tmp_path: Path) -> None:
     assert course.leg().state is RunState.WAITING
 
 
+@proves("agent.planned_before_untrusted")
+def test_what_a_check_saw_taints_like_what_a_tool_read(tmp_path: Path) -> None:
+    """A check that looks at a stranger's page tells the model what it saw: from then on only what was planned before goes alone."""
+    strange = step("a", "files.write", {"path": "a.txt"}, {"tool": "stranger.read", "args": {}, "at": "text", "equals": "fine"}, keep=True)
+    course = Course(tmp_path, ByTurn(turn(call("plan", steps=[strange])), turn(WRITE_A), turn(WRITE_B)))
+    assert course.leg().state is RunState.WAITING
+    assert "mallory" in course.model.told()
+    assert course.there() == {"a.txt": "a"}
+
+
+@proves("agent.planned_before_untrusted")
+@pytest.mark.parametrize(("command", "alone"), [("wc -l x.txt", True), ("wc -l x.txt; rm x.txt", False), ("rm x.txt", False)])
+def test_a_text_with_a_reference_in_it_is_planned_as_far_as_it_stands(tmp_path: Path, command: str, alone: bool) -> None:
+    """The words around it are those of the plan."""
+    steps = [step("look", "files.list", {"path": "."}), step("count", "shell.run", {"command": "wc -l ${look.entries.0.path}"})]
+    plan, reading = turn(call("plan", steps=steps)), turn(call("files.list", path="."), call("stranger.read"))
+    course = Course(
+        tmp_path,
+        ByTurn(
+            plan,
+            reading,
+            turn(call("shell.run", command=command.replace("x.txt", str(tmp_path / "work" / "x.txt")))),
+            {"text": "PARTLY: so"},
+        ),
+    )
+    (course.work / "x.txt").write_text("x", encoding="utf-8")
+    assert (course.leg().state is RunState.PARTLY) == alone
+    assert (course.work / "x.txt").exists()
+
+
+@proves("agent.plan_verified")
+def test_what_is_planned_no_more_is_said(tmp_path: Path) -> None:
+    """A plan with less is told as less, and other words for the same step leave it done."""
+    plan = call(
+        "plan", steps=[step("a", "files.write", {"path": "a.txt"}, holds("a.txt", "a")), step("b", "files.write", {"path": "b.txt"})]
+    )
+    less = call("plan", steps=[step("a", "files.write", {"path": "a.txt"}, holds("a.txt", "a"), expect="said otherwise")])
+    course = Course(tmp_path, ByTurn(turn(plan), turn(WRITE_A), turn(less), DONE))
+    end = course.leg()
+    assert end.state is RunState.DONE
+    assert end.summary.splitlines()[-2:] == ["verified: a: its checks held", "dropped from the plan: b"]
+
+
+@proves("agent.plan_verified")
+@pytest.mark.parametrize(
+    "check",
+    [
+        {"matches": "a{99999999999}", "at": "path"},
+        {"at": "entries.--1", "equals": 1},
+        {"tool": "files.read", "args": {"path": 3}, "equals": 1},
+    ],
+)
+def test_an_odd_check_fails_and_breaks_nothing(tmp_path: Path, check: dict[str, JsonValue]) -> None:
+    """Told to the model, in this leg and in the next."""
+    course = Course(
+        tmp_path,
+        ByTurn(turn(call("plan", steps=[step("a", "files.list", {"path": "."}, check)])), turn(call("files.list", path=".")), *[DONE] * 3),
+    )
+    assert course.leg().state in {RunState.PARTLY, RunState.DONE}
+
+
+@proves("steering.pause")
+def test_a_pause_in_the_middle_of_a_turn_lets_no_more_of_it_begin(tmp_path: Path) -> None:
+    """The rest of the turn is made when the run goes on, and the model is not asked meanwhile."""
+    course = Course(tmp_path, ByTurn(turn(call("note.send", to="write the notes"), WRITE_A), DONE), level=Level.APPROVER)
+    course.before_send = lambda: course.person("pause")
+    assert (course.leg().state, course.there()) == (RunState.WAITING, {})
+    assert (course.sent.exists(), len(course.model.seen)) == (True, 1)
+    course.person("go_on")
+    assert (course.leg().state, course.there()) == (RunState.DONE, {"a.txt": "a"})
+    assert course.sent.read_text(encoding="utf-8").count("\n") == 1
+
+
+@proves("steering.by_hand")
+def test_a_step_that_waits_when_it_is_taken_over_is_not_lost(tmp_path: Path) -> None:
+    """Its question stays the way to say yes or no; and what was done before is not told as not done."""
+    plan = call("plan", steps=[step("a", "note.send", {"to": "bob@example.org"})])
+    course = Course(tmp_path, ByTurn(turn(plan), turn(WRITE_A, call("note.send", to="bob@example.org")), DONE, DONE))
+    assert course.leg().state is RunState.WAITING
+    course.person("take", "a")
+    assert course.leg().state is RunState.WAITING
+    course.answer(Answer.APPROVE)
+    course.person("give_back", "a", done=False)
+    assert course.leg().state is RunState.DONE
+    assert course.sent.exists()
+
+
+@proves("steering.by_hand")
+def test_a_step_taken_over_is_not_done_under_another_name(tmp_path: Path) -> None:
+    def taken() -> Mapping[str, JsonValue]:
+        course.person("take", "b")
+        return turn(WRITE_A)
+
+    renamed = call("plan", steps=[step("again", "files.write", {"path": "b.txt", "text": "b"})])
+    course = Course(tmp_path, ByTurn(turn(TWO), taken, turn(renamed), turn(WRITE_B), *[{"text": "PARTLY: a person does it"}] * 2))
+    assert course.leg().state is RunState.PARTLY
+    assert "b.txt" not in course.there()
+
+
 @proves("steering.words")
 def test_what_a_person_says_is_taken_up_before_the_next_decision(tmp_path: Path) -> None:
     """Said while the model thinks: its calls are not made, it is told, and decides again."""

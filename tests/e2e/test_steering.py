@@ -31,6 +31,20 @@ async def until(path: str) -> str:
         await asyncio.sleep(0.02)
     raise RuntimeError("nobody let go")
 '''
+ONCE = """
+from pathlib import Path
+
+import remit
+
+
+@remit.tool(name="once.send", effect="irreversible")
+def send(text: str) -> str:
+    \"\"\"Send it.\"\"\"
+    with (Path(__file__).parent / "sent").open("a", encoding="utf-8") as out:
+        out.write(f"{text}\\n")
+    return "sent"
+"""
+STEPS = {"look": 'tool = "files.list"\nargs = { path = "." }', "send": 'tool = "once.send"\nargs = { text = "x" }'}
 HELD = """
 goal = "three notes"
 level = "approver"
@@ -203,6 +217,32 @@ def test_a_stuck_step_is_mended_in_the_plan(tmp_path: Path) -> None:
     assert remit("answer", question["id"], "retry").code == 0
     assert "no.txt" in remit("show", f"{run}/s.1").out
     assert "yes.txt" in remit("show", f"{run}/s.2").out
+
+
+@proves("steering.by_hand")
+@pytest.mark.parametrize("how", ["take", "plan"])
+def test_what_was_in_flight_is_found_out_before_a_run_ends_without_it(tmp_path: Path, how: str) -> None:
+    """Killed in a request that nobody can look for; then the step is taken over, or planned no more: the run asks what became of it."""
+    tool = tmp_path / "once.py"
+    tool.write_text(ONCE, encoding="utf-8")
+    remit = program(tmp_path)
+    remit.configure(f'tools = ["{tool}"]\n')
+    text = 'goal = "send x"\n' + "".join(f'[[step]]\nid = "{one}"\n{rest}\n' for one, rest in STEPS.items())
+    remit("run", remit.plan(text))
+    (question,) = remit.json("inbox", "--json")
+    assert remit("approve", question["id"], REMIT_CRASH="acted").code == -9
+    run = remit.last()
+    if how == "take":
+        remit("runs", run, "take", "send")
+        remit("runs", run, "done", "send")
+    else:
+        only = 'goal = "x"\n[[step]]\nid = "look"\n' + STEPS["look"]
+        assert remit("runs", run, "plan", "--from", remit.plan(only, "new.toml")).code == 0
+    assert remit("resume", run).code == 3
+    (doubt,) = remit.json("inbox", "--json")
+    assert doubt["kind"] == "in_doubt"
+    assert remit("answer", doubt["id"], "happened").code == 0
+    assert (tmp_path / "sent").read_text(encoding="utf-8") == "x\n"
 
 
 @proves("steering.killed")

@@ -55,6 +55,8 @@ def test_a_models_opinion_never_raises_what_is_tolerated(judgement: int, toleran
     """Whatever it says: the tolerance is what it was, or less. Known effects and declared judgement are not its to change."""
     opinion = Opinion(judgement=judgement, tolerance=tolerance, reason="so")
     assert triage(Task(words=words, opinion=opinion)).tolerance <= triage(Task(words=words)).tolerance
+    asked, told = triage(Task(words=words)), triage(Task(words=words, opinion=opinion))
+    assert stricter(asked.level, told.level) is told.level
     declared = Task(words=words, acts=(SEND,), judgement=90, opinion=opinion)
     assert triage(declared).level is Level.OPERATOR
 

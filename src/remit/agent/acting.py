@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Final
@@ -42,16 +43,25 @@ class Acting:
     calls: int
     """At most so many in one turn."""
 
-    async def turn(self, turn: Turn) -> tuple[list[Told], list[QuestionId]]:
-        """What came of the calls, and the questions that are open. Calls in a row that only look are made together."""
+    async def turn(self, turn: Turn) -> tuple[list[Told], list[QuestionId]] | None:
+        """What came of the calls, and the questions that are open; None when a pause keeps some from beginning.
+
+        Calls in a row that only look are made together.
+        """
         situation = self.course.situation(f"turn {turn.number}")
         told: list[Told] = []
         waiting: list[QuestionId] = []
-        for together, group in groupby(enumerate(turn.calls), key=lambda one: self._looks(one[1])):
-            work = [self._call(turn, call, index, situation) for index, call in group]
-            for ended in await asyncio.gather(*work) if together else [await one for one in work]:
+        for together in self._batches(turn):
+            if self.course.now.paused_by and not all(self._begun(call) for _, call in together):
+                return None
+            for ended in await asyncio.gather(*(self._call(turn, call, index, situation) for index, call in together)):
                 (waiting if isinstance(ended, str) else told).append(ended)  # type: ignore[arg-type]
         return told, waiting
+
+    def _batches(self, turn: Turn) -> Iterator[list[tuple[int, Wanted]]]:
+        for looks, group in groupby(enumerate(turn.calls), key=lambda one: self._looks(one[1])):
+            calls = list(group)
+            yield from [calls] if looks else ([one] for one in calls)
 
     def _looks(self, call: Wanted) -> bool:
         tool = self.gate.tools.get(call.tool)
@@ -60,16 +70,19 @@ class Acting:
         except BadInput:
             return False
 
+    def _begun(self, call: Wanted) -> bool:
+        record = self.gate.record(action_id(self.run.id, call.name))
+        return record.proposed is not None or bool(record.asked)
+
     async def _call(self, turn: Turn, call: Wanted, index: int, situation: Situation) -> Told | QuestionId:
-        begun = self.gate.record(action_id(self.run.id, call.name))
         if call.wrong:
             ended = _skipped(call, f"{call.wrong}. Send one JSON object that fits the tool's schema.", "malformed")
         elif index >= self.calls:
             ended = _skipped(call, f"at most {self.calls} calls in one turn; send it again later", "skipped")
-        elif self.course.news and begun.proposed is None and not begun.asked:
-            ended = _skipped(call, _HEARD_FIRST, "skipped")
         elif call.tool == PLAN:
             ended = self._plan(call)
+        elif self.course.news and not self._begun(call):
+            ended = _skipped(call, _HEARD_FIRST, "skipped")
         elif call.tool == ASK:
             return await self._ask(call)
         else:
@@ -80,8 +93,8 @@ class Acting:
     async def _act(self, turn: Turn, call: Wanted, situation: Situation) -> Told | QuestionId:
         args = _args(call)
         step = self.course.step(call.tool, args)
-        taken = self.course.taken(step)
-        if taken is not None:
+        taken = self.course.taken(call.tool, args)
+        if taken is not None and not self._begun(call):
             return _skipped(call, f"{taken.who} does this step by hand", "skipped")
         action = Action(
             id=action_id(self.run.id, call.name),
@@ -105,13 +118,15 @@ class Acting:
         plan = self.course.latest
         if step is None or plan is None or not isinstance(receipt, Finished) or not receipt.outcome.ok:
             return Told(end=end, text=text, call=call.name, tool=call.tool)
-        ended = await Attempts(self.gate, self.run.id, self.run.actor).outcome(step, call.name, receipt, self.course.results, situation)
+        looking = replace(situation, planned=self.course.trusted)
+        ended = await Attempts(self.gate, self.run.id, self.run.actor).outcome(step, call.name, receipt, self.course.results, looking)
         if ended.fate is Fate.WAITING and ended.question is not None:
             return ended.question
         failed = {} if ended.fate is Fate.PASSED else {"failed": ended.why}
         await self.gate.note(action.id, {"step": step.id, **failed})
         end, text = ("failed" if failed else "succeeded"), checked(text, step.id, ended.why)
-        return Told(end=end, text=text, call=call.name, tool=call.tool, step=step.id, plan=str(plan.n))
+        taint = "yes" if ended.tainted else ""
+        return Told(end=end, text=text, call=call.name, tool=call.tool, step=step.id, plan=str(plan.n), taint=taint)
 
     def _plan(self, call: Wanted) -> Told:
         try:

@@ -7,6 +7,7 @@ from typing import Final
 
 from remit.agent.talk import Talk, Told
 from remit.domain.plan import Plan, Step
+from remit.domain.record import State
 from remit.domain.run import Run
 from remit.domain.situation import Situation
 from remit.domain.steering import ByHand, Hand, Planned, Steering
@@ -57,14 +58,26 @@ class Course:
             where=where,
         )
 
+    @property
+    def trusted(self) -> bool:
+        """Whether the plan as it stands was made before anything untrusted was read, or by a person."""
+        return self.latest is not None and not self.latest.tainted
+
+    @property
+    def dropped(self) -> list[str]:
+        """Steps that were planned once, and neither are nor were done."""
+        now = {step.id for step in self.plan.steps} if self.plan else set()
+        once = dict.fromkeys(str(step["id"]) for plan in self.now.plans for step in _steps(self._plan(plan)))
+        return [step for step in once if step not in now and step not in self._talk.passed]
+
     def planned(self, tool: str, args: Mapping[str, JsonValue]) -> bool:
         """Whether the call stands in a plan that was made before anything untrusted was read, or that a person wrote."""
         trusted = [plan for plan in self.now.plans if not plan.tainted]
-        return bool(trusted and steps_of(self._plan(trusted[-1]), tool, args))
+        return bool(trusted and steps_of(self._plan(trusted[-1]), tool, args, self._known(trusted[-1])))
 
     def step(self, tool: str, args: Mapping[str, JsonValue]) -> Step | None:
         """The step that a call carries out: of several the first that is not done."""
-        found = steps_of(self.plan, tool, args) if self.plan else []
+        found = steps_of(self.plan, tool, args, self._known(self.latest)) if self.plan and self.latest else []
         return next((step for step in found if step.id not in self.passed), found[0] if found else None)
 
     @property
@@ -75,7 +88,8 @@ class Course:
         found = {}
         for step, (line, call) in self._talk.passed.items():
             then = {one["id"]: one for one in _steps(self._plan(plans[line]))} if line in plans else {}
-            if step in now and canonical(now[step]) == canonical(then.get(step)):
+            undone = self._gate.record(action_id(self._run.id, call)).state is State.UNDONE
+            if step in now and step in then and _what(now[step]) == _what(then[step]) and not undone:
                 found[step] = call
         return found
 
@@ -84,12 +98,16 @@ class Course:
         """What came of each step that is done, for those that refer to it."""
         hands = {step: hand.result for step, hand in self.now.by_hand.items() if hand.state is Hand.DONE}
         outcomes = {step: self._gate.record(action_id(self._run.id, call)).outcome for step, call in self.passed.items()}
-        return {**hands, **{step: outcome.result for step, outcome in outcomes.items() if outcome is not None}}
+        inputs: dict[str, JsonValue] = {"inputs": dict(self.plan.inputs)} if self.plan else {}
+        return {**inputs, **hands, **{step: outcome.result for step, outcome in outcomes.items() if outcome is not None}}
 
-    def taken(self, step: Step | None) -> ByHand | None:
-        """By whom a step is taken over at the moment."""
-        hand = self.now.by_hand.get(step.id) if step else None
-        return hand if hand is not None and hand.state is Hand.TAKEN else None
+    def taken(self, tool: str, args: Mapping[str, JsonValue]) -> ByHand | None:
+        """By whom a step that this call is, in any plan there was, is taken over at the moment."""
+        hands = {step: hand for step, hand in self.now.by_hand.items() if hand.state is Hand.TAKEN}
+        if not hands:
+            return None
+        steps = [step.id for plan in self.now.plans for step in steps_of(self._plan(plan), tool, args, self._known(plan))]
+        return next((hands[step] for step in steps if step in hands), None)
 
     @property
     def news(self) -> list[Told]:
@@ -102,6 +120,10 @@ class Course:
         ]
         return [Told(end="said", text=text, line=str(n)) for n, text in sorted(found) if n > self._talk.heard]
 
+    def _known(self, planned: Planned) -> dict[str, JsonValue]:
+        """What references of that plan stand for by now."""
+        return {**self.results, "inputs": dict(self._plan(planned).inputs)}
+
     def _plan(self, planned: Planned) -> Plan:
         if planned.n not in self._read:
             self._read[planned.n] = from_spec(planned.spec)
@@ -111,6 +133,11 @@ class Course:
 def _steps(plan: Plan | None) -> list[Mapping[str, JsonValue]]:
     steps = to_spec(plan)["step"] if plan else []
     return [step for step in steps if isinstance(step, Mapping)] if isinstance(steps, list) else []
+
+
+def _what(step: Mapping[str, JsonValue]) -> str:
+    """What a step does, and how that is seen; not how it is spoken of."""
+    return canonical({key: step[key] for key in ("tool", "args", "check", "otherwise") if key in step})
 
 
 def _note(hand: ByHand) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -33,8 +33,8 @@ async def last_word(run: Run, gate: Gate, talk: Talk, course: Course) -> LegEnd 
         return LegEnd(state=RunState.WAITING, summary="a person is asked", waiting=waiting)
     missing = {step: ended for step, ended in standing.items() if ended.fate is not Fate.PASSED}
     if missing and not head.startswith(("PARTLY", "COULD NOT")) and talk.reminded < _REMINDERS:
-        return Told(end="unverified", text=_reminder(missing))
-    summary = f"{text[:LONGEST_SUMMARY]}\n\n{_seen(plan, standing)}"
+        return Told(end="unverified", text=_reminder(missing), taint="yes" if any(one.tainted for one in missing.values()) else "")
+    summary = f"{text[:LONGEST_SUMMARY]}\n\n{_seen(plan, standing, course.dropped)}"
     return LegEnd(state=_state(head, short=bool(missing) or _unfinished(talk)), summary=summary)
 
 
@@ -54,7 +54,7 @@ async def _standing(run: Run, gate: Gate, talk: Talk, course: Course, step: Step
     done = hand is not None and hand.state is Hand.DONE
     if not done and (not step.checks or any(check.look is None for check in step.checks)):
         return Ended(fate=Fate.BLOCKED, why="not done")
-    situation = replace(course.situation("last look"), planned=True)
+    situation = replace(course.situation("last look"), planned=course.trusted)
     ended = await Attempts(gate, run.id, run.actor).checked(
         step, f"last{talk.turns}.{step.id}", hand.result if hand else None, course.results, situation
     )
@@ -81,6 +81,7 @@ def _reminder(missing: Mapping[str, Ended]) -> str:
     )
 
 
-def _seen(plan: Plan, standing: Mapping[str, Ended]) -> str:
+def _seen(plan: Plan, standing: Mapping[str, Ended], dropped: Sequence[str]) -> str:
     marks = {True: "verified", False: "not verified"}
-    return "\n".join(f"{marks[standing[step.id].fate is Fate.PASSED]}: {step.id}: {standing[step.id].why}" for step in plan.steps)
+    lines = [f"{marks[standing[step.id].fate is Fate.PASSED]}: {step.id}: {standing[step.id].why}" for step in plan.steps]
+    return "\n".join([*lines, *(f"dropped from the plan: {step}" for step in dropped)])

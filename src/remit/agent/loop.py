@@ -116,10 +116,8 @@ class AgentWorker:
             return end
         acting = Acting(run=run, gate=gate, clock=self._clock, talk=talk, course=course, calls=self._limits.calls)
         while True:
-            if course.now.paused_by:
-                return LegEnd(state=RunState.WAITING, summary=f"paused by {course.now.paused_by}")
-            end = await self._turn(run, talk, course, acting)
-            end = end or await self._trouble(run, gate, talk, course)
+            end = _paused(course) or await self._turn(run, talk, course, acting) or await self._trouble(run, gate, talk, course)
+            end = end or _paused(course)
             if end is not None:
                 return end
             try:
@@ -142,7 +140,10 @@ class AgentWorker:
                 return end
             told = [end]
         elif turn is not None and not turn.final:
-            told, waiting = await acting.turn(turn)
+            ended = await acting.turn(turn)
+            if ended is None:
+                return _paused(course) or LegEnd(state=RunState.WAITING, summary="paused")
+            told, waiting = ended
             if waiting:
                 return LegEnd(state=RunState.WAITING, summary="a person is asked", waiting=tuple(waiting))
             if not turn.calls:
@@ -254,6 +255,11 @@ class AgentWorker:
     async def _write(self, draft: Draft) -> None:
         # not durable: it must survive kill -9, which the journal promises for every line; before an effect the gate waits for the disk
         await written(self._journal.append([draft], durable=False))
+
+
+def _paused(course: Course) -> LegEnd | None:
+    by = course.now.paused_by
+    return LegEnd(state=RunState.WAITING, summary=f"paused by {by}") if by else None
 
 
 def _unacceptable(response: ModelResponse) -> str:

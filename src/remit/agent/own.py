@@ -17,6 +17,7 @@ from remit.plans.spec import plan_from
 PLAN: Final = "plan"
 ASK: Final = "ask_person"
 _MOST_OPTIONS: Final = 10
+_MOST_STEPS: Final = 100
 _LONGEST: Final = 4000
 
 _WAY: Final[dict[str, JsonValue]] = {
@@ -96,6 +97,8 @@ def read_plan_call(args: Mapping[str, JsonValue], goal: str, toolbox: Toolbox) -
     steps = args.get("steps")
     if not isinstance(steps, Sequence) or isinstance(steps, str):
         raise PlanInvalid("steps is not a list", fix="send a list of steps, each with id, tool and reason")
+    if len(steps) > _MOST_STEPS:
+        raise PlanInvalid(f"{len(steps)} steps are too many", fix=f"plan at most {_MOST_STEPS}, and again when they are done")
     plan = plan_from({"goal": goal, "step": [_named(step, toolbox) for step in steps]}, name="the plan")
     ways = [way for step in plan.steps for way in (step.way, *step.otherwise, *(check.look for check in step.checks if check.look))]
     unknown = next((way.tool for way in ways if way.tool not in toolbox.specs), None)

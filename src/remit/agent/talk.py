@@ -33,7 +33,7 @@ from remit.domain.values import Digest, JsonValue, canonical, digest, parse
 from remit.errors import JournalCorrupt
 
 SHAPE: Final = 1
-_FIELDS: Final = ("call", "tool", "end", "text", "step", "plan", "line")
+_FIELDS: Final = ("call", "tool", "end", "text", "step", "plan", "taint", "line")
 OWN: Final = frozenset({PLAN, ASK})
 _VERIFY: Final = "`remit log --verify` says whether the journal was changed"
 
@@ -50,6 +50,8 @@ class Told:
     """The step of the plan that this call carried out; with the end `succeeded` its checks hold."""
     plan: str = ""
     """The journal line of that plan."""
+    taint: str = ""
+    """`yes` where a check saw what strangers wrote."""
     line: str = ""
     """For what a person said: the journal line that says it."""
 
@@ -182,6 +184,7 @@ class Talk:
 
     def _heard(self, item: Told) -> None:
         """A word that is no answer to a call."""
+        self.untrusted += [item.text] * bool(item.taint)
         if item.end in {"said", "clarified", "trouble"}:
             self.since = self.malformed = 0
             self.refusals.clear()
@@ -208,7 +211,7 @@ class Talk:
             self.refusals[item.tool, args_json] += 1
         if item.end == "failed":
             self.last_error = item.text
-        if item.end in {"succeeded", "failed"} and self.toolbox.untrusted(item.tool):
+        if item.taint or (item.end in {"succeeded", "failed"} and self.toolbox.untrusted(item.tool)):
             self.untrusted.append(strings(item.text))
 
     def _repeated(self, item: Told, args_json: str) -> None:

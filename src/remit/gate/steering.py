@@ -52,9 +52,9 @@ class Steer:
         self._write(run, Kind.LEVEL, {"level": str(level), "who": who, "why": why}, once=once)
 
     def promote(self, run: RunId, level: Level, text: str, *, who: str) -> None:
-        """A conversation becomes a run: with these words it goes on by itself, at this level, until it is done."""
-        self.say(run, text, who=who)
-        self._write(run, Kind.LEVEL, {"level": str(level), "who": who, "chat": False})
+        """A conversation becomes a run: with these words it goes on by itself, at this level, until it is done. Raises as `say`."""
+        _check(text)
+        self._write(run, Kind.LEVEL, {"level": str(level), "who": who, "chat": False, "said": text})
 
     def to_chat(self, run: RunId, *, who: str) -> None:
         """A run becomes a conversation, with all that was said: from here on each action is its person's to run."""
@@ -69,8 +69,7 @@ class Steer:
 
     def say(self, run: RunId, text: str, *, who: str) -> None:
         """Raises BadInput for words that are none, or too many."""
-        if not text.strip() or len(text) > LONGEST_SAID:
-            raise BadInput(f"a message has 1 to {LONGEST_SAID} characters, this one {len(text)}", fix="say it shorter, or put it in a file")
+        _check(text)
         self._write(run, Kind.SAID, {"text": text, "who": who})
 
     def hand(self, run: RunId, step: str, state: Hand, *, who: str, note: str = "", result: JsonValue = None) -> None:
@@ -95,6 +94,11 @@ class Steer:
         raise AlreadyRecorded(f"too many speak to {run} at once", fix="say it again")
 
 
+def _check(text: str) -> None:
+    if not text.strip() or len(text) > LONGEST_SAID:
+        raise BadInput(f"a message has 1 to {LONGEST_SAID} characters, this one {len(text)}", fix="say it shorter, or put it in a file")
+
+
 def _folded(before: Steering, entry: Entry) -> Steering:
     value = parse(entry.body_json)
     body = value if isinstance(value, Mapping) else {}
@@ -102,7 +106,8 @@ def _folded(before: Steering, entry: Entry) -> Steering:
     match entry.kind:
         case Kind.LEVEL:
             level, chat = Level(str(body.get("level", before.level))), body.get("chat", before.chat)
-            return replace(before, level=level, why=str(body.get("why", "")), chat=chat is True)
+            said = (*before.said, Said(n=entry.n, text=str(body["said"]), who=who)) if "said" in body else before.said
+            return replace(before, level=level, why=str(body.get("why", "")), chat=chat is True, said=said)
         case Kind.PAUSED:
             return replace(before, paused_by=who or "?" if body.get("on") else "")
         case Kind.SAID:

@@ -11,7 +11,7 @@ from remit.domain.outcome import Outcome
 from remit.domain.plan import Step, Way
 from remit.domain.receipt import Finished, Receipt, Refused, Waiting
 from remit.domain.situation import Situation
-from remit.domain.values import ActionId, JsonValue, QuestionId, RunId, action_id
+from remit.domain.values import ActionId, JsonValue, QuestionId, RunId, action_id, canonical, digest
 from remit.errors import BadInput, PlanInvalid
 from remit.gate.gate import Gate
 from remit.gate.undo import conflicts_in, how_to_undo
@@ -40,6 +40,8 @@ class Ended:
     why: str = ""
     result: JsonValue = None
     question: QuestionId | None = None
+    tainted: bool = False
+    """`why` may hold what strangers wrote."""
 
 
 class Attempts:
@@ -61,25 +63,27 @@ class Attempts:
         ended = Ended(fate=Fate.FAILED, why=why) if why else await self.checked(step, name, result, results, situation)
         if ended.fate is not Fate.FAILED or step.keep:
             return ended
-        return await self._taken_back(name, ended.why, situation)
+        return replace(await self._taken_back(name, ended.why, situation), tainted=ended.tainted)
 
     async def checked(self, step: Step, name: str, result: JsonValue, results: Mapping[str, JsonValue], situation: Situation) -> Ended:
         """The step's own criteria, in order; the first that does not hold says why."""
         for number, check in enumerate(step.checks, start=1):
+            tainted = False
             try:
                 known = {**results, step.id: result}
                 wanted = check if check.test == "matches" else replace(check, value=resolve(check.value, known))
                 seen = result
                 if check.look is not None:
+                    tainted = self._strange(check.look)
                     looked = await self._look(check.look, f"{name}.check{number}", known, situation)
                     if isinstance(looked, Ended):
-                        return looked
+                        return replace(looked, tainted=tainted)
                     seen = looked.result
                 why = await trouble(wanted, seen)
-            except PlanInvalid as error:
+            except BadInput as error:
                 why = str(error)
             if why:
-                return Ended(fate=Fate.FAILED, why=why)
+                return Ended(fate=Fate.FAILED, why=why, tainted=tainted)
         return Ended(fate=Fate.PASSED, result=result)
 
     async def _look(self, look: Way, name: str, results: Mapping[str, JsonValue], situation: Situation) -> Outcome | Ended:
@@ -89,12 +93,22 @@ class Attempts:
             raise PlanInvalid(f"the check's tool {look.tool!r} cannot be called", fix="use a tool of `remit tools`")
         if tool.effect(args) is not Effect.PURE:
             raise PlanInvalid(f"a check must not change anything, and {look.tool} may", fix="look with a pure tool, such as files.read")
-        receipt = await self._gate.submit(
-            Action.wanting(action_id(self._run, name), actor=self._actor, tool=look.tool, args=args, reason="check"), situation
-        )
+        action = Action.wanting(self._unused(name, look.tool, args), actor=self._actor, tool=look.tool, args=args, reason="check")
+        receipt = await self._gate.submit(action, situation)
         if isinstance(receipt, Finished):
             return receipt.outcome if receipt.outcome.ok else Ended(fate=Fate.FAILED, why=receipt.outcome.error)
         return _not_run(receipt)
+
+    def _strange(self, look: Way) -> bool:
+        tool = self._gate.tools.get(look.tool)
+        return tool is None or tool.spec.reads_untrusted
+
+    def _unused(self, name: str, tool: str, args: Mapping[str, JsonValue]) -> ActionId:
+        """The look's own name; one that looked at something else, before the plan was changed, keeps it."""
+        plain = action_id(self._run, name)
+        proposed = self._gate.record(plain).proposed
+        same = proposed is None or (proposed.get("tool") == tool and canonical(proposed.get("args", {})) == canonical(args))
+        return plain if same else action_id(self._run, f"{name}-{digest(tool, canonical(args))[:8]}")
 
     async def _taken_back(self, name: str, why: str, situation: Situation) -> Ended:
         """So that the next attempt starts from the same place; when that waits for a person, so does the step.

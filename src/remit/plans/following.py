@@ -6,18 +6,29 @@ from collections.abc import Mapping
 
 from remit.domain.plan import Plan, Step, Way
 from remit.domain.values import JsonValue, canonical
-from remit.plans.references import named_in, resolve
+from remit.errors import PlanInvalid
+from remit.plans.references import is_reference, named_in, resolve
 
 
-def steps_of(plan: Plan, tool: str, args: Mapping[str, JsonValue]) -> list[Step]:
+def steps_of(plan: Plan, tool: str, args: Mapping[str, JsonValue], results: Mapping[str, JsonValue]) -> list[Step]:
     """The steps that this call may be: by their way or an alternative, every argument that the plan states being the same.
 
-    What the plan leaves out, or takes from an earlier result, is free here: where such a value comes from is judged as provenance.
+    An argument that the plan leaves out, or takes whole from an earlier result, is free here: where its value comes from is judged as
+    provenance. A text with a reference in it is what it stands for, once that is known.
     """
-    return [step for step in plan.steps if any(_is(way, tool, args) for way in (step.way, *step.otherwise))]
+    return [step for step in plan.steps if any(_is(way, tool, args, results) for way in (step.way, *step.otherwise))]
 
 
-def _is(way: Way, tool: str, args: Mapping[str, JsonValue]) -> bool:
+def _is(way: Way, tool: str, args: Mapping[str, JsonValue], results: Mapping[str, JsonValue]) -> bool:
     return way.tool == tool and all(
-        named_in(value) or (name in args and canonical(resolve(value, {})) == canonical(args[name])) for name, value in way.args.items()
+        _fits(value, args[name], results) if name in args else bool(named_in(value)) for name, value in way.args.items()
     )
+
+
+def _fits(planned: JsonValue, wanted: JsonValue, results: Mapping[str, JsonValue]) -> bool:
+    if named_in(planned) - {"inputs"} and (not isinstance(planned, str) or is_reference(planned)):
+        return True
+    try:
+        return canonical(resolve(planned, results)) == canonical(wanted)
+    except PlanInvalid:
+        return False

@@ -47,8 +47,18 @@ def _way(planned: Way, ran: Way) -> Way:
     if planned.tool != ran.tool:
         return ran
     return Way(
-        tool=ran.tool, args={name: planned.args[name] if named_in(planned.args.get(name)) else value for name, value in ran.args.items()}
+        tool=ran.tool,
+        args={name: planned.args[name] if named_in(planned.args.get(name)) else _plain(value) for name, value in ran.args.items()},
     )
+
+
+def _plain(value: JsonValue) -> JsonValue:
+    """The same where `${` in it is nothing but text."""
+    if isinstance(value, str):
+        return value.replace("${", "$${")
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _with_input(step: Step, name: str, text: str) -> Step:

@@ -9,6 +9,7 @@ from remit.domain.values import JsonValue, canonical, parse
 from remit.errors import ArgsInvalid, PlanInvalid
 
 _REFERENCE = re.compile(r"(?<!\$)\$\{([A-Za-z0-9_-]+)((?:\.[^.${}]+)*)\}")
+_NUMBER = re.compile(r"-?[0-9]{1,9}")
 _ESCAPED = "$${"
 """`$${HOME}` is the text `${HOME}`, for the shell."""
 _PIECE = re.compile(rf"{re.escape(_ESCAPED)}|{_REFERENCE.pattern}")
@@ -53,6 +54,11 @@ def resolve(value: JsonValue, results: Mapping[str, JsonValue]) -> JsonValue:
     return value
 
 
+def is_reference(text: str) -> bool:
+    """Whether it is one reference and nothing else."""
+    return _REFERENCE.fullmatch(text) is not None
+
+
 def look_up(value: JsonValue, path: str) -> JsonValue:
     """What stands at a dotted path; numbers index lists, `json` is a `text` there, read. Raises PlanInvalid for what is missing."""
     for part in [p for p in path.split(".") if p]:
@@ -61,10 +67,7 @@ def look_up(value: JsonValue, path: str) -> JsonValue:
         elif isinstance(value, Mapping) and part == "json" and isinstance(value.get("text"), str):
             value = _read(str(value["text"]))
         elif (
-            isinstance(value, Sequence)
-            and not isinstance(value, str)
-            and part.lstrip("-").isdigit()
-            and -len(value) <= int(part) < len(value)
+            isinstance(value, Sequence) and not isinstance(value, str) and _NUMBER.fullmatch(part) and -len(value) <= int(part) < len(value)
         ):
             value = value[int(part)]
         else:

@@ -184,7 +184,7 @@ def _check_inputs(plan: Plan, step: Step, name: str) -> None:
         if check.test == "matches":
             try:
                 re.compile(str(check.value))
-            except re.error as error:
+            except (re.error, OverflowError, RecursionError) as error:
                 raise PlanInvalid(
                     f"{name}: step {step.id!r}: {check.value!r} is not a regular expression: {error}", fix="mend it"
                 ) from None

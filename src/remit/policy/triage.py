@@ -196,7 +196,8 @@ def _weigh(axis: _Axis, opinion: Opinion) -> None:
     """A model that sees it far otherwise than the rest makes it less sure, and never less a matter of judgement."""
     thinks = opinion.judgement
     far = abs(thinks - axis.value) > _FAR and axis.unsure <= _WORDS_SAY
-    axis.set(max(thinks, axis.value) if far else thinks, _DISPUTED if far else 40, f"a model thinks {thinks} of 100: {opinion.reason}")
+    unsure = _DISPUTED if far else axis.unsure if thinks < axis.value else min(axis.unsure, 40)
+    axis.set(max(thinks, axis.value), unsure, f"a model thinks {thinks} of 100: {opinion.reason}")
 
 
 def _tolerance(task: Task) -> _Axis:

@@ -12,7 +12,7 @@ from remit.domain.question import QuestionKind
 from remit.domain.receipt import Waiting
 from remit.domain.record import question_from
 from remit.domain.run import LegEnd, Run, RunKind, RunState
-from remit.domain.values import ActionId, JsonValue, RunId, action_id, split_id
+from remit.domain.values import JsonValue, RunId, action_id, split_id
 from remit.errors import AlreadyRecorded, BadInput
 from remit.gate.gate import Gate
 from remit.ports import Clock, Ids, Journal
@@ -90,6 +90,10 @@ class Engine:
             end = await worker.leg(loaded, self._gate)
             await self._gate.flush()
             if end.state.final:
+                unknown = await self._look_after(run)
+                if unknown:
+                    waiting = tuple(one.question.id for one in unknown)
+                    return LegEnd(state=RunState.WAITING, waiting=waiting, summary=f"it is not known how all of it ended\n{end.summary}")
                 self._close(run, end)
             return end
 
@@ -100,20 +104,20 @@ class Engine:
         """
         with self._gate.hold(run):
             end = self._runs.ended(run)
-            doubts = await self._look_after(run)
+            doubts = [one.action for one in await self._look_after(run)]
             if end is None:
                 listed = "".join(f"\nin doubt: {action}" for action in doubts)
                 end = LegEnd(state=RunState.STOPPED, summary=f"{why}{listed}")
                 self._close(run, end)
             return end
 
-    async def _look_after(self, run: RunId) -> list[ActionId]:
+    async def _look_after(self, run: RunId) -> list[Waiting]:
         """Settle what was started and has no end; what stays in doubt."""
         ends = {entry.action for entry in self._journal.read(run, kinds=(Kind.FINISHED,))}
         started = dict.fromkeys(entry.action for entry in self._journal.read(run, kinds=(Kind.STARTED,)))
         receipts = [await self._gate.settle(action_id(run, name)) for name in started if name not in ends]
         await self._gate.flush()
-        return [receipt.action for receipt in receipts if isinstance(receipt, Waiting)]
+        return [receipt for receipt in receipts if isinstance(receipt, Waiting)]
 
     def _close(self, run: RunId, end: LegEnd) -> None:
         """Nobody need answer what a closed run asked; only what is in doubt stays open, as it is about the world."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import count
 
 from remit.crashpoint import crashpoint
 from remit.domain.action import Action
@@ -146,9 +147,23 @@ class PlanWorker:
         hand = progress.steered.now().by_hand.get(step.id)
         if hand is None or hand.state is Hand.BACK:
             return None
+        unknown = await self._unknown(step, progress)
+        if unknown is not None:
+            return unknown
         if hand.state is Hand.TAKEN:
             return Ended(fate=Fate.TAKEN, why=f"by {hand.who}")
         return await progress.attempts.checked(step, f"{step.id}.by_hand{hand.n}", hand.result, progress.results, progress.situation(step))
+
+    async def _unknown(self, step: Step, progress: Progress) -> Ended | None:
+        """An attempt that was begun before the step was taken over, and of which nobody knows yet how it ended."""
+        for number in count(1):
+            name = action_id(progress.run.id, f"{step.id}.{number}")
+            if progress.gate.record(name).proposed is None:
+                return None
+            receipt = await progress.gate.settle(name)
+            if isinstance(receipt, Waiting):
+                return Ended(fate=Fate.WAITING, question=receipt.question.id, why="what was begun before is in doubt")
+        raise AssertionError("unreachable")
 
     async def _attempt(self, step: Step, way: Way, name: str, progress: Progress) -> Ended:
         """One way, once: act, then look whether it worked; what a failed attempt left is taken back where that is exact."""
