@@ -10,8 +10,12 @@ import pytest
 
 from claims import proves
 from journal_world import draft
-from remit.domain.entry import Kind
-from remit.domain.values import canonical
+from remit.domain.action import Level
+from remit.domain.entry import Draft, Kind
+from remit.domain.run import Run, RunKind
+from remit.domain.steering import Hand
+from remit.domain.values import RunId, canonical
+from remit.gate.steering import Steered
 from remit.journal.schema import KINDS, MIGRATIONS
 from remit.journal.sqlite import open_journal
 
@@ -61,8 +65,25 @@ def test_a_journal_of_an_older_version_is_read_verified_and_written_on(golden: P
 @proves("journal.golden")
 def test_the_newest_golden_journal_has_a_line_of_every_kind() -> None:
     """A kind that ships is in the golden file, with its body as shipped."""
-    kinds = {line["kind"] for line in json.loads(VERSIONS[-1].with_suffix(".json").read_text(encoding="utf-8"))}
+    steering = json.loads((GOLDEN / "steering-1.json").read_text(encoding="utf-8"))
+    kinds = {line["kind"] for line in [*json.loads(VERSIONS[-1].with_suffix(".json").read_text(encoding="utf-8")), *steering]}
     assert kinds == set(Kind)
+
+
+@proves("journal.golden")
+def test_golden_steering_lines_are_read_as_they_were_meant(tmp_path: Path) -> None:
+    """The bodies of level, pause, words, a step by hand and a plan, as first shipped."""
+    lines = json.loads((GOLDEN / "steering-1.json").read_text(encoding="utf-8"))
+    journal = open_journal(tmp_path / "journal.db")
+    run = Run(id=RunId("run1"), kind=RunKind.AGENT, goal="x", level=Level.APPROVER, actor="a", opened_at=1)
+    drafts = [Draft(run=run.id, kind=Kind(one["kind"]), at=1, part=one["part"], body=one["body"]) for one in lines]
+    journal.append(drafts, durable=True).result()
+    now = Steered(journal, run).now()
+    journal.close()
+    assert (now.level, now.chat, now.paused_by) == (Level.CONSULTANT, True, "ann")
+    assert [one.text for one in now.said] == ["call it c", "go on"]
+    assert (now.by_hand["b"].state, now.by_hand["b"].result, now.by_hand["b"].note) == (Hand.DONE, {"n": 1}, "typed")
+    assert [(plan.by, plan.tainted) for plan in now.plans] == [("ann", False)]
 
 
 def test_kind_codes_never_move() -> None:
