@@ -141,6 +141,7 @@ def test_a_proposal_is_run_with_one_key(remit: Program) -> None:
     [(("--last",), "no conversation yet"), (("--export", "x.md"), "no conversation is named"), ((" ",), "nothing was said")],
 )
 def test_what_makes_no_sense_is_said(remit: Program, args: tuple[str, ...], said: str) -> None:
+    """Bad input, named: nothing is said to any model."""
     wrong = remit("chat", *args, REMIT_MODEL=MODEL, REMIT_BASE_URL="http://127.0.0.1:9/v1")
     assert wrong.code == 2
     assert said in wrong.err

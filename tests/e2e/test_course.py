@@ -18,6 +18,7 @@ from remit.domain.action import Level
 from remit.domain.question import Answer, QuestionKind
 from remit.domain.run import RunState
 from remit.domain.values import JsonValue
+from remit.plans.files import read_plan
 
 HERE = Path(__file__).parent.parent
 DONE = {"text": "all is written"}
@@ -91,8 +92,6 @@ def test_only_what_was_planned_before_a_strangers_words_goes_alone_after_them(tm
     """A plan made after reading them counts for nothing at the gate, unless a person wrote it."""
 
     def mine() -> Mapping[str, JsonValue]:
-        from remit.plans.files import read_plan
-
         text = 'goal = "x"\n[[step]]\nid = "a"\ntool = "files.write"\nargs = { path = "a.txt", text = "a" }\n'
         course.person("replan", read_plan(text, name="plan.toml"))
         return turn(call("files.list", path="."))
@@ -162,6 +161,34 @@ def test_what_is_planned_no_more_is_said(tmp_path: Path) -> None:
 
 
 @proves("agent.plan_verified")
+def test_what_was_changed_beside_the_plan_is_looked_at_again(tmp_path: Path) -> None:
+    """A step that held is moved away by a call that no plan names: told once, and the run says partly."""
+    away = turn(call("files.move", path="a.txt", to="q.txt"))
+    course = Course(tmp_path, ByTurn(turn(TWO), turn(WRITE_A, WRITE_B), away, DONE, DONE))
+    end = course.leg()
+    assert end.state is RunState.PARTLY
+    assert "not verified: a:" in end.summary
+    assert "verified: b: seen to be so" in end.summary
+    assert "not seen to be done" in course.model.told()
+
+
+@proves("steering.plan")
+def test_a_model_keeps_what_its_person_planned(tmp_path: Path) -> None:
+    """A new plan of the model's has the person's steps as they are, or counts for nothing."""
+
+    def mine() -> Mapping[str, JsonValue]:
+        text = 'goal = "x"\n[[step]]\nid = "a"\ntool = "files.write"\nargs = { path = "mine.txt" }\n'
+        course.person("replan", read_plan(text, name="plan.toml"))
+        return turn(call("files.list", path="."))
+
+    mended = call("plan", steps=[step("a", "files.write", {"path": "mine.txt"}), step("more", "files.list", {"path": "."})])
+    course = Course(tmp_path, ByTurn(turn(TWO), mine, turn(TWO), turn(mended), {"text": "PARTLY: not begun"}))
+    course.leg()
+    assert "your person planned a" in str(course.model.seen[3][-1]["text"])
+    assert [[one["id"] for one in line["spec"]["step"]] for line in course.lines("plan")] == [["a", "b"], ["a"], ["a", "more"]]
+
+
+@proves("agent.plan_verified")
 @pytest.mark.parametrize(
     "check",
     [
@@ -207,6 +234,8 @@ def test_a_step_that_waits_when_it_is_taken_over_is_not_lost(tmp_path: Path) -> 
 
 @proves("steering.by_hand")
 def test_a_step_taken_over_is_not_done_under_another_name(tmp_path: Path) -> None:
+    """A model that plans the same call as another step does not get around the person who took it."""
+
     def taken() -> Mapping[str, JsonValue]:
         course.person("take", "b")
         return turn(WRITE_A)
@@ -236,6 +265,8 @@ def test_what_a_person_says_is_taken_up_before_the_next_decision(tmp_path: Path)
 
 @proves("steering.words")
 def test_a_word_in_the_last_moment_is_heard_before_the_end(tmp_path: Path) -> None:
+    """Said while the model writes its report: the run goes on with it instead of ending."""
+
     def last() -> Mapping[str, JsonValue]:
         course.person("say", "and b, please")
         return DONE
@@ -247,6 +278,8 @@ def test_a_word_in_the_last_moment_is_heard_before_the_end(tmp_path: Path) -> No
 
 @proves("steering.level")
 def test_a_level_lowered_while_a_model_thinks_counts_for_what_it_decides(tmp_path: Path) -> None:
+    """Its answer is judged at the new level: the write asks, and is made once after the yes."""
+
     def lowered() -> Mapping[str, JsonValue]:
         course.person("level", Level.OPERATOR)
         return turn(WRITE_A)

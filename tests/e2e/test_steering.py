@@ -122,6 +122,7 @@ def test_a_level_counts_from_the_next_decision(world: World) -> None:
 
 @proves("steering.level")
 def test_a_level_raised_while_a_run_is_under_way_lets_the_rest_go_alone(world: World) -> None:
+    """Begun at operator, nothing is asked any more once its person raises it."""
     with world.under_way("--level", "operator") as (process, run):
         assert world.remit("runs", run, "level", "approver").code == 0
         code, out = world.end(process)
@@ -164,6 +165,7 @@ def test_a_plan_is_changed_while_it_runs(world: World) -> None:
 
 @proves("steering.plan")
 def test_a_plan_that_is_wrong_changes_nothing(world: World) -> None:
+    """A tool that is none is said, with the one that was meant; the run goes on by its plan."""
     with world.under_way() as (process, run):
         wrong = world.remit.plan('goal = "x"\n[[step]]\nid = "a"\ntool = "files.wriet"\nargs = {}\n', "wrong.toml")
         said = world.remit("runs", run, "plan", "--from", wrong)
@@ -196,6 +198,7 @@ def test_a_step_taken_over_is_the_persons_and_its_checks_look_all_the_same(world
 
 @proves("steering.by_hand")
 def test_a_step_handed_back_undone_is_the_runs_again(world: World) -> None:
+    """Taken and given back, it is done like the others, once."""
     with world.under_way() as (process, run):
         world.remit("runs", run, "take", "third")
         world.end(process)

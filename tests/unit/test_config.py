@@ -33,6 +33,7 @@ WRONG = [
 @proves("config.wrong_is_said")
 @pytest.mark.parametrize(("text", "said"), WRONG)
 def test_what_is_wrong_is_said_by_name(tmp_path: Path, text: str, said: str) -> None:
+    """The file, the table and the key stand in the message, and what to write instead."""
     path = tmp_path / "remit.toml"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(BadInput) as raised:
@@ -44,6 +45,7 @@ def test_what_is_wrong_is_said_by_name(tmp_path: Path, text: str, said: str) -> 
 
 @proves("config.wrong_is_said")
 def test_what_is_right_is_taken_as_it_stands(tmp_path: Path) -> None:
+    """Values, defaults and variables; no file is an empty configuration."""
     path = tmp_path / "remit.toml"
     path.write_text(
         '[mcp.a]\ncommand = ["x", "-y"]\nenv = { T = "${T}" }\nseconds = 5\n[mcp.b]\nurl = "https://b.example"', encoding="utf-8"

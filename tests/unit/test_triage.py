@@ -90,5 +90,6 @@ def test_a_persons_habit_makes_it_stricter_and_never_looser() -> None:
     ],
 )
 def test_grave_and_vague_is_told_from_grave_and_named(words: str, vague: bool) -> None:
+    """Both lists by hand: what must ask first, and what must not, as it says whom or what."""
     assert read_words(words).grave_and_vague is vague
     assert bool(triage(Task(words=words)).vague) is vague

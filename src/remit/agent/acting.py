@@ -107,7 +107,6 @@ class Acting:
             situation,
             level=self.course.now.level,
             planned=self.course.planned(call.tool, args),
-            confidence=step.confidence if step else -1,
             where=f"{situation.where}{f', step {step.id}: {step.reason}' if step else ''}",
         )
         receipt = await self.gate.submit(action, situation)
@@ -133,6 +132,9 @@ class Acting:
             plan = read_plan_call(_args(call), self.run.goal, self.talk.toolbox)
         except BadInput as error:
             return _skipped(call, str(error), "malformed")
+        gone = self.course.persons_steps(plan)
+        if gone:
+            return _skipped(call, f"your person planned {', '.join(gone)}: keep these steps as they are", "malformed")
         Steer(self.gate.journal, self.clock).plan(self.run.id, to_spec(plan), tainted=bool(self.talk.untrusted), once=call.name)
         steps: list[JsonValue] = [step.id for step in plan.steps]
         return Told(end="planned", text=canonical({"status": "planned", "steps": steps}), call=call.name, tool=PLAN)

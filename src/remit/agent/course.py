@@ -70,6 +70,14 @@ class Course:
         once = dict.fromkeys(str(step["id"]) for plan in self.now.plans for step in _steps(self._plan(plan)))
         return [step for step in once if step not in now and step not in self._talk.passed]
 
+    def persons_steps(self, plan: Plan) -> list[str]:
+        """Steps that a person wrote last, and that a model's new plan has not, or not as they are."""
+        written = [made for made in self.now.plans if made.by != AGENT]
+        kept = {str(step["id"]): _what(step) for step in _steps(plan)}
+        return [
+            str(step["id"]) for step in _steps(self._plan(written[-1]) if written else None) if kept.get(str(step["id"])) != _what(step)
+        ]
+
     def planned(self, tool: str, args: Mapping[str, JsonValue]) -> bool:
         """Whether the call stands in a plan that was made before anything untrusted was read, or that a person wrote."""
         trusted = [plan for plan in self.now.plans if not plan.tainted]

@@ -47,12 +47,16 @@ def tried(talk: Talk) -> str:
 
 
 async def _standing(run: Run, gate: Gate, talk: Talk, course: Course, step: Step) -> Ended:
-    """A step passed when its checks held after it; one that was done in another way, or by hand, when looking shows it now."""
-    if step.id in course.passed:
+    """A step passed when its checks held after it.
+
+    It is looked at now if it was done in another way or by hand, or if anything was done that no plan named: that may have changed it.
+    """
+    looks = bool(step.checks) and all(check.look is not None for check in step.checks)
+    if step.id in course.passed and not (talk.unplanned and looks):
         return Ended(fate=Fate.PASSED, why="its checks held" if step.checks else "its call succeeded")
     hand = course.now.by_hand.get(step.id)
     done = hand is not None and hand.state is Hand.DONE
-    if not done and (not step.checks or any(check.look is None for check in step.checks)):
+    if not done and not looks:
         return Ended(fate=Fate.BLOCKED, why="not done")
     situation = replace(course.situation("last look"), planned=course.trusted)
     ended = await Attempts(gate, run.id, run.actor).checked(

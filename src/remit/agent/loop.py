@@ -33,15 +33,13 @@ from remit.agent.own import DEFINITIONS
 from remit.agent.prompt import CHAT, SYSTEM, opening
 from remit.agent.talk import Talk, Told, response_body, seen_body
 from remit.agent.toolset import Toolbox
-from remit.agent.trouble import STOP, trouble, what_now
+from remit.agent.trouble import STOP, trouble, vague, what_exactly, what_now
 from remit.agent.turns import foreign_parts, own_response
 from remit.crashpoint import crashpoint
 from remit.domain.entry import Draft, Kind
-from remit.domain.receipt import Waiting
 from remit.domain.run import LegEnd, Run, RunState
-from remit.domain.values import JsonValue, action_id, canonical, digest
+from remit.domain.values import JsonValue, QuestionId, canonical, digest
 from remit.errors import AlreadyRecorded, ContextFull
-from remit.gate.clarify import clarify
 from remit.gate.execution import written
 from remit.gate.gate import Gate
 from remit.ports import Clock, Journal, ToolSpec
@@ -111,9 +109,11 @@ class AgentWorker:
 
     async def _advance(self, run: Run, gate: Gate, talk: Talk) -> LegEnd:
         course = Course(run, gate, talk)
-        end = await self._first_of_all(run, gate, talk)
-        if end is not None:
-            return end
+        if vague(run, talk):
+            stopped = LegEnd(state=RunState.STOPPED, summary="stopped before anything was done")
+            end = await self._word(run, talk, await what_exactly(run, gate, self._clock), stopped)
+            if end is not None:
+                return end
         acting = Acting(run=run, gate=gate, clock=self._clock, talk=talk, course=course, calls=self._limits.calls)
         while True:
             end = _paused(course) or await self._turn(run, talk, course, acting) or await self._trouble(run, gate, talk, course)
@@ -151,34 +151,19 @@ class AgentWorker:
         await self._seen(run, talk, [*told, *course.news])
         return None
 
-    async def _first_of_all(self, run: Run, gate: Gate, talk: Talk) -> LegEnd | None:
-        """A goal that is grave and names nothing is asked about before any model reads it."""
-        vague = str(run.spec.get("vague", ""))
-        if not vague or talk.heard_first:
-            return None
-        reply = await clarify(
-            gate.journal,
-            self._clock,
-            action_id(run.id, "goal"),
-            title=vague,
-            body=f"the goal: {run.goal}\nnothing is done before you answer; `{STOP}` ends it",
-        )
-        if isinstance(reply, Waiting):
-            return LegEnd(state=RunState.WAITING, summary="a person is asked", waiting=(reply.question.id,))
-        if reply.text == STOP:
-            return LegEnd(state=RunState.STOPPED, summary="stopped before anything was done")
-        await self._seen(run, talk, [Told(end="clarified", text=f"{reply.who} says: {reply.text}")])
-        return None
-
     async def _trouble(self, run: Run, gate: Gate, talk: Talk, course: Course) -> LegEnd | None:
         what = trouble(talk, failures=self._limits.failures, same=self._limits.same)
         if not what:
             return None
-        reply = await what_now(run, gate, self._clock, talk, course, what)
+        stopped = LegEnd(state=RunState.COULD_NOT, summary=f"stopped, as {what}. {tried(talk)}")
+        return await self._word(run, talk, await what_now(run, gate, self._clock, talk, course, what), stopped)
+
+    async def _word(self, run: Run, talk: Talk, reply: Told | QuestionId, stopped: LegEnd) -> LegEnd | None:
+        """What a person was asked: wait for it, stop at it, or pass it on to the model."""
         if not isinstance(reply, Told):
             return LegEnd(state=RunState.WAITING, summary="a person is asked", waiting=(reply,))
         if reply.end == STOP:
-            return LegEnd(state=RunState.COULD_NOT, summary=f"stopped, as {what}. {tried(talk)}")
+            return stopped
         await self._seen(run, talk, [reply])
         return None
 

@@ -86,6 +86,8 @@ class Talk:
     """The last journal line of a person's that the model was told."""
     passed: dict[str, tuple[str, str]] = field(default_factory=dict)
     """By step: the plan's line, and the call whose checks held."""
+    unplanned: bool = False
+    """Something that may have changed the world was done that no step of a plan names."""
     failing: int = 0
     """Calls that failed, one after the other."""
     same: Counter[tuple[str, str, str]] = field(default_factory=Counter)
@@ -205,6 +207,7 @@ class Talk:
         self.last_end = item.end
         self.failing = self.failing + 1 if item.end in {"failed", "invalid"} else 0
         self._repeated(item, args_json)
+        self.unplanned |= not item.step and item.end == "succeeded" and self.toolbox.changes(item.tool)
         if item.step and item.end == "succeeded":
             self.passed[item.step] = item.plan, item.call
         if item.end in {"refused", "expired"}:

@@ -1,4 +1,4 @@
-"""When the work does not get on: remit steps down by itself, and asks its person what now."""
+"""What remit itself asks a run's person: what a vague goal means, and what now when the work does not get on."""
 
 from __future__ import annotations
 
@@ -11,13 +11,25 @@ from remit.domain.action import Level
 from remit.domain.receipt import Waiting
 from remit.domain.run import Run
 from remit.domain.values import QuestionId, action_id
-from remit.gate.clarify import clarify
+from remit.gate.clarify import Reply, clarify
 from remit.gate.gate import Gate
 from remit.gate.steering import Steer
 from remit.ports import Clock
 
 STOP: Final = "stop"
 GO_ON: Final = "go on"
+
+
+def vague(run: Run, talk: Talk) -> bool:
+    """Whether the goal is grave and names nothing, and its person has not said yet what it means."""
+    return bool(run.spec.get("vague")) and not talk.heard_first
+
+
+async def what_exactly(run: Run, gate: Gate, clock: Clock) -> Told | QuestionId:
+    """Asked before any model reads the goal."""
+    body = f"the goal: {run.goal}\nnothing is done before you answer; `{STOP}` ends it"
+    reply = await clarify(gate.journal, clock, action_id(run.id, "goal"), title=str(run.spec["vague"]), body=body)
+    return _told(reply, "clarified")
 
 
 def trouble(talk: Talk, *, failures: int, same: int) -> str:
@@ -43,9 +55,13 @@ async def what_now(run: Run, gate: Gate, clock: Clock, talk: Talk, course: Cours
         title=f"{what}; what now?",
         body=f"{tried(talk)}\nThe run is at level {course.now.level} now, and waits. Say `{GO_ON}`, `{STOP}`, or what to do differently.",
     )
+    return _told(reply, "trouble")
+
+
+def _told(reply: Reply | Waiting, end: str) -> Told | QuestionId:
     if isinstance(reply, Waiting):
         return reply.question.id
-    return Told(end=STOP if reply.text == STOP else "trouble", text=f"{reply.who} says: {reply.text}")
+    return Told(end=STOP if reply.text == STOP else end, text=f"{reply.who} says: {reply.text}")
 
 
 def _below(level: Level) -> Level | None:

@@ -1,4 +1,4 @@
-"""Triage over this process's parts: what is known of a task, what comes of it, and what is kept."""
+"""Triage over this process's parts: what is known of a task, and what of it is kept."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from remit.policy.triage import Stakes, Task, Triage, triage
-from remit.runs.triaging import acts_of, as_data, past_choices, record_of, remember
+from remit.policy.triage import Stakes, Task, Triage
+from remit.runs.triaging import acts_of, past_choices, record_of, remember
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,13 +15,12 @@ if TYPE_CHECKING:
     from remit.domain.action import Level
     from remit.domain.plan import Plan
     from remit.domain.run import Run
-    from remit.domain.values import JsonValue
     from remit.gate.gate import Gate
     from remit.ports import Clock, Journal
 
 
 class Triaging:
-    """Gathers, places, remembers."""
+    """Gathers, and remembers."""
 
     def __init__(self, journal: Journal, clock: Clock, gate: Callable[[], Gate]) -> None:
         self._journal = journal
@@ -49,12 +48,6 @@ class Triaging:
         from remit.agent.opinion import opinion_of
 
         return replace(task, opinion=await opinion_of(resolve(model, env=os.environ), task.words))
-
-    def place(self, task: Task) -> Triage:
-        return triage(task)
-
-    def data(self, found: Triage) -> dict[str, JsonValue]:
-        return as_data(found)
 
     def remember(self, run: Run, found: Triage, chosen: Level | None) -> None:
         """Beside the run: what was recommended, and what a person chose; without a choice, what is used."""

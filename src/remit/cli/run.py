@@ -20,7 +20,7 @@ from remit.domain.action import Level
 from remit.domain.run import LegEnd, Run
 from remit.domain.values import JsonValue, RunId, parse
 from remit.errors import ArgsInvalid, BadInput, RemitError
-from remit.policy.triage import stricter
+from remit.policy.triage import stricter, triage
 
 if TYPE_CHECKING:
     from remit.domain.plan import Plan
@@ -131,7 +131,7 @@ def _open_runs(which: str | None) -> list[Run]:
 def _open(app: App, what: str, level: str | None, model: str | None, inputs: Mapping[str, JsonValue]) -> Run:
     if what.endswith(PLAN_ENDINGS):
         plan = read_plan_file(app, what, inputs)
-        found = app.triaging.place(app.triaging.task(plan.goal, plan))
+        found = triage(app.triaging.task(plan.goal, plan))
         chosen = Level(level) if level else plan.level
         opened = app.open_plan(plan, level=chosen or stricter(Level.CONSULTANT, found.level), who=person())
         app.triaging.remember(opened, found, chosen)
@@ -142,7 +142,7 @@ def _open(app: App, what: str, level: str | None, model: str | None, inputs: Map
         raise BadInput("--set fills inputs of a plan file, and this is a goal", fix="put the values into the goal")
     name = model or os.environ.get("REMIT_MODEL", "")
     app.check_model(name)
-    found = app.triaging.place(app.triaging.task(what, None))
+    found = triage(app.triaging.task(what, None))
     chosen = Level(level) if level else stricter(Level.CONSULTANT, found.level)
     opened = app.open_goal(what, level=chosen, model=name, vague=found.vague)
     app.triaging.remember(opened, found, Level(level) if level else None)

@@ -16,6 +16,8 @@ from remit.cli import show
 from remit.cli.exits import DONE, WAITING
 from remit.cli.planning import PLAN_ENDINGS, read_plan_file
 from remit.policy.triage import Stakes, Task, Triage
+from remit.policy.triage import triage as place
+from remit.runs.triaging import as_data
 
 
 @click.command()
@@ -39,10 +41,10 @@ def triage(task: str, *, stakes: str | None, judgement: int | None, model: str |
         if name:
             app.check_model(name)
             known = asyncio.run(app.triaging.with_opinion(known, name))
-        found = app.triaging.place(known)
+        found = place(known)
         if found.asks and not as_json and sys.stdin.isatty():
-            found = app.triaging.place(_asked(known, found))
-        click.echo(json.dumps(app.triaging.data(found), ensure_ascii=False) if as_json else told(found))
+            found = place(_asked(known, found))
+        click.echo(json.dumps(as_data(found), ensure_ascii=False) if as_json else told(found))
     finally:
         app.close()
     sys.exit(WAITING if found.asks or found.vague else DONE)

@@ -45,6 +45,8 @@ class Progress:
     results: dict[str, JsonValue]
     fates: dict[str, Ended] = field(default_factory=dict)
     stopped: bool = False
+    paused: str = ""
+    """By whom, once that kept anything from beginning."""
 
     @property
     def attempts(self) -> Attempts:
@@ -55,9 +57,17 @@ class Progress:
         return len(self.steered.now().plans) != self.plans
 
     @property
-    def held(self) -> bool:
-        """Nothing new begins."""
-        return self.stopped or bool(self.steered.now().paused_by) or self.changed
+    def outdated(self) -> bool:
+        """People said something since by which what was kept from beginning may begin."""
+        return self.changed or bool(self.paused and not self.steered.now().paused_by)
+
+    def kept(self, name: str) -> bool:
+        """Whether this attempt may not begin, and has not begun yet."""
+        paused = self.steered.now().paused_by
+        if not (self.stopped or paused or self.changed) or self.began(name):
+            return False
+        self.paused = self.paused or paused
+        return True
 
     def began(self, name: str) -> bool:
         """Whether an earlier leg began this attempt: then its end has to be found out, whatever was said meanwhile."""
@@ -88,12 +98,12 @@ class PlanWorker:
             plan = from_spec(plans[-1].spec if plans else run.spec)
             progress = Progress(run=run, plan=plan, gate=gate, steered=steered, plans=len(plans), results={"inputs": dict(plan.inputs)})
             await self._steps(progress)
-            if not progress.changed:
+            if not progress.outdated:
                 return _summary(progress)
 
     async def _steps(self, progress: Progress) -> None:
         for step in progress.plan.steps:
-            if progress.held and not progress.began(f"{step.id}.1"):
+            if progress.kept(f"{step.id}.1"):
                 continue
             ended = await self._step(step, progress)
             progress.fates[step.id] = ended
@@ -131,7 +141,7 @@ class PlanWorker:
         ended = _NOT_REACHED
         for way in _ways(step):
             name = f"{step.id}.{len(tried) + 1}"
-            if progress.held and not progress.began(name):
+            if progress.kept(name):
                 return Ended(fate=Fate.WAITING, why="paused")
             ended = await self._attempt(step, way, name, progress)
             if ended.fate is not Fate.FAILED:
@@ -213,9 +223,8 @@ def _summary(progress: Progress) -> LegEnd:
     """Final only when nothing waits; `done` only when every step passed."""
     plan, fates = progress.plan, progress.fates
     waiting = tuple(dict.fromkeys(e.question for e in fates.values() if e.question is not None))
-    paused = progress.steered.now().paused_by
     taken = [f"{i} {e.fate} {e.why}" for i, e in fates.items() if e.fate is Fate.TAKEN]
-    holds = [f"paused by {paused}"] * bool(paused and not progress.stopped) + taken
+    holds = [f"paused by {progress.paused}"] * bool(progress.paused and not progress.stopped) + taken
     if waiting or holds:
         asked = [f"{len(waiting)} question(s) wait for a person"] if waiting else []
         return LegEnd(state=RunState.WAITING, waiting=waiting, summary="\n".join([*asked, *holds]))
