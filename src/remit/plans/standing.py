@@ -39,6 +39,8 @@ def _said(entry: Entry, body: Mapping[str, object]) -> tuple[str, str]:
 
 def _attempt(kind: str, body: Mapping[str, object]) -> str:
     match kind:
+        case Kind.PROPOSED:
+            return "begun"
         case Kind.ASKED:
             return "a question waits"
         case Kind.STARTED:
