@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -104,10 +105,18 @@ class SendNote(BaseTool):
         return {"sent": True}
 
 
+class PostLetter(SendNote):
+    """Can be made good: from `approver` on alone where a stranger did not choose whom it goes to."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__(file)
+        self.spec = replace(self.spec, name="letter.post", effect=Effect.COMPENSABLE)
+
+
 def attach(folder: Path, model: ByTurn, before_send: Callable[[], None] | None = None) -> App:
     """A new app over the state in that folder, as in a new process."""
     where = places([folder / "work"], {"REMIT_HOME": str(folder / "state"), "HOME": str(folder / "state")})
-    return App(where, model=model, more_tools=[ReadStranger(), SendNote(folder / "sent.txt", before_send)])
+    return App(where, model=model, more_tools=[ReadStranger(), SendNote(folder / "sent.txt", before_send), PostLetter(folder / "sent.txt")])
 
 
 class Course:

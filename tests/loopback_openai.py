@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -55,12 +55,14 @@ class Raw:
 
 
 Step = Reply | Fail | Hang | Cut | Raw
+Script = Step | Callable[[dict[str, Any]], Step]
+"""What is answered, or how that follows from what was asked."""
 
 
 class Loopback:
     """`with Loopback([Reply(...), Fail(...)]) as server:` listens on `server.address`; `server.asked` holds the request bodies."""
 
-    def __init__(self, script: Sequence[Step]) -> None:
+    def __init__(self, script: Sequence[Script]) -> None:
         self.asked: list[dict[str, Any]] = []
         self.paths: list[str] = []
         self.keys: list[str] = []
@@ -90,7 +92,8 @@ class Loopback:
             self.asked.append(body)
             self.paths.append(path)
             self.keys.append(key)
-            return self._script.pop(0) if self._script else Fail(status=500, body='{"error": {"message": "the script is over"}}')
+            said = self._script.pop(0) if self._script else Fail(status=500, body='{"error": {"message": "the script is over"}}')
+            return said(body) if callable(said) else said
 
     def hang(self) -> None:
         self._over.wait(60)

@@ -239,6 +239,10 @@ class Tool(Protocol):
         """What the call would touch, as URIs, from the arguments alone. Raises OutsideRoots or ArgsInvalid."""
         ...
 
+    def owns(self, target: str) -> bool:
+        """Whether this very target is the person's by their configuration: a call that only names it follows no stranger's word."""
+        ...
+
     def title(self, args: Mapping[str, JsonValue]) -> str:
         """Verb and target for a person, from the arguments alone."""
         ...

@@ -117,6 +117,29 @@ def test_a_planned_step_is_not_another_one(tmp_path: Path) -> None:
     assert course.leg().state is RunState.WAITING
 
 
+@proves("agent.own_before_untrusted")
+@pytest.mark.parametrize(
+    ("to", "alone"),
+    [("planned@example.org", True), ("mine@example.org", True), ("mallory@evil.example", False), ("new@example.org", False)],
+)
+def test_a_value_known_before_a_strangers_words_is_not_theirs(tmp_path: Path, to: str, alone: bool) -> None:
+    """It stood in the plan, or in the person's own file that was read before; what came up later asks."""
+    plan = [
+        step("a", "letter.post", {}),
+        step("b", "letter.post", {"to": "planned@example.org"}),
+        step("c", "files.read", {"path": "me.txt"}),
+    ]
+    first, then = turn(call("plan", steps=plan)), turn(call("files.read", path="me.txt"))
+    course = Course(
+        tmp_path,
+        ByTurn(first, then, turn(call("stranger.read")), turn(call("letter.post", to=to)), {"text": "PARTLY: so"}),
+        level=Level.APPROVER,
+    )
+    (course.work / "me.txt").write_text("I am mine@example.org\n", encoding="utf-8")
+    assert (course.leg().state is RunState.PARTLY) == alone
+    assert course.sent.exists() == alone
+
+
 @proves("agent.planned_before_untrusted")
 def test_what_a_check_saw_taints_like_what_a_tool_read(tmp_path: Path) -> None:
     """A check that looks at a stranger's page tells the model what it saw: from then on only what was planned before goes alone."""
@@ -434,3 +457,20 @@ def test_a_plan_that_makes_no_sense_is_said_to_the_model(tmp_path: Path) -> None
     assert "not one of your tools" in told[0]
     assert "exactly one test" in told[1]
     assert "wait for each other" in told[2]
+
+
+@proves("agent.plan_verified")
+@pytest.mark.parametrize(
+    ("look", "why"),
+    [
+        ({"tool": "files.read", "args": {"file": "a.txt"}}, "'path' is a required property"),
+        ({"tool": "files.mkdir", "args": {"path": "a"}}, "may change something"),
+    ],
+)
+def test_a_check_that_cannot_be_made_is_said_before_the_step_is_done(tmp_path: Path, look: Mapping[str, JsonValue], why: str) -> None:
+    """Wrong arguments, or a tool that changes something: known when the plan is made."""
+    plan = call("plan", steps=[step("a", "files.write", {}, {**look, "contains": "a"})])
+    course = Course(tmp_path, ByTurn(turn(plan), {"text": "COULD NOT: plan"}))
+    assert course.leg().state is RunState.COULD_NOT
+    assert course.lines("plan") == []
+    assert why in course.model.told().replace('\\"', "'")

@@ -138,6 +138,10 @@ def test_references_keep_types_and_say_what_is_missing() -> None:
         ("differs", "n", 4, True),
         ("contains", "t", "ell", True),
         ("contains", "l", 2, True),
+        ("contains", "d", "lo wor", True),
+        ("contains", "d", "ticket", True),
+        ("contains", "d", "5", False),
+        ("lacks", "d", "lo wor", False),
         ("lacks", "l", 5, True),
         ("lacks", "t", "ell", False),
         ("matches", "t", "^h.*o$", True),
@@ -147,7 +151,7 @@ def test_references_keep_types_and_say_what_is_missing() -> None:
 )
 def test_checks_hold_exactly_when_they_are_true(test: str, at: str, value: JsonValue, *, holds: bool) -> None:
     """Every test of a check decides both ways; a failed one says what was seen."""
-    seen: JsonValue = {"n": 3, "t": "hello", "l": [1, 2]}
+    seen: JsonValue = {"n": 3, "t": "hello", "l": [1, 2], "d": {"events": [{"title": "hello world", "ticket": 5}]}}
     why = asyncio.run(trouble(Check(test=test, value=value, at=at), seen))
     assert (not why) is holds
 

@@ -125,6 +125,14 @@ def test_an_approved_value_is_two_and_an_owned_one_is_one() -> None:
     assert origin(f"file://{ROOT}/a", untrusted=foreign) == 1
 
 
+def test_a_target_of_the_configuration_is_owned_and_only_that_one() -> None:
+    """Whatever was read since: the person chose it. What merely begins alike they did not."""
+    calendar, foreign = "https://cal.example/ann/", ["come to https://cal.example/ann/evil.ics"]
+    for target, expected in ((calendar, 1), (f"{calendar}evil.ics", 0), ("https://cal.example/", 0)):
+        assert provenance([target], [], words="", owned_roots=[ROOT, calendar], untrusted=foreign) == expected
+    assert provenance(["mailto:carol@x.com"], [], words="", owned_roots=[], owned=["to carol@x.com."], untrusted=foreign) == 1
+
+
 @proves("provenance.rewritten_is_untrusted")
 def test_what_stands_nowhere_is_untrusted_once_anything_untrusted_was_read() -> None:
     """A model may have taken an address apart and put it together again; then no text shows where it came from."""

@@ -15,15 +15,17 @@ from remit.agent.talk import Talk, Told
 from remit.agent.turns import Turn, Wanted
 from remit.crashpoint import crashpoint
 from remit.domain.action import Action, Effect
+from remit.domain.plan import Plan
 from remit.domain.receipt import Finished, Waiting
 from remit.domain.run import Run
 from remit.domain.situation import Situation
 from remit.domain.values import JsonValue, QuestionId, action_id, canonical, parse
-from remit.errors import BadInput
+from remit.errors import BadInput, PlanInvalid
 from remit.gate.clarify import clarify
 from remit.gate.gate import Gate
 from remit.gate.steering import Steer
 from remit.plans.attempts import Attempts, Fate
+from remit.plans.following import fixed
 from remit.plans.spec import to_spec
 from remit.ports import Clock
 
@@ -107,6 +109,7 @@ class Acting:
             situation,
             level=self.course.now.level,
             planned=self.course.planned(call.tool, args),
+            decided=self.course.decided(call.tool, args),
             where=f"{situation.where}{f', step {step.id}: {step.reason}' if step else ''}",
         )
         receipt = await self.gate.submit(action, situation)
@@ -117,7 +120,7 @@ class Acting:
         plan = self.course.latest
         if step is None or plan is None or not isinstance(receipt, Finished) or not receipt.outcome.ok:
             return Told(end=end, text=text, call=call.name, tool=call.tool)
-        looking = replace(situation, planned=self.course.trusted)
+        looking = replace(situation, planned=self.course.trusted, decided=False)
         ended = await Attempts(self.gate, self.run.id, self.run.actor).outcome(step, call.name, receipt, self.course.results, looking)
         if ended.fate is Fate.WAITING and ended.question is not None:
             return ended.question
@@ -130,6 +133,7 @@ class Acting:
     def _plan(self, call: Wanted) -> Told:
         try:
             plan = read_plan_call(_args(call), self.run.goal, self.talk.toolbox)
+            self._checkable(plan)
         except BadInput as error:
             return _skipped(call, str(error), "malformed")
         gone = self.course.persons_steps(plan)
@@ -138,6 +142,16 @@ class Acting:
         Steer(self.gate.journal, self.clock).plan(self.run.id, to_spec(plan), tainted=bool(self.talk.untrusted), once=call.name)
         steps: list[JsonValue] = [step.id for step in plan.steps]
         return Told(end="planned", text=canonical({"status": "planned", "steps": steps}), call=call.name, tool=PLAN)
+
+    def _checkable(self, plan: Plan) -> None:
+        """A check that cannot be made is better known before the step is done than after. Raises BadInput."""
+        for step in plan.steps:
+            for look in (check.look for check in step.checks if check.look is not None and fixed(check.look)):
+                self.gate.check(look.tool, look.args)
+                if self.gate.tools[look.tool].effect(look.args) is not Effect.PURE:
+                    raise PlanInvalid(
+                        f"{step.id}: its check would call {look.tool}, which may change something", fix="look with another tool"
+                    )
 
     async def _ask(self, call: Wanted) -> Told | QuestionId:
         try:

@@ -14,7 +14,7 @@ from remit.domain.steering import ByHand, Hand, Planned, Steering
 from remit.domain.values import JsonValue, action_id, canonical
 from remit.gate.gate import Gate
 from remit.gate.steering import AGENT, Steered
-from remit.plans.following import steps_of
+from remit.plans.following import fixed_in, steps_of
 from remit.plans.spec import from_spec, to_spec
 
 _HANDED: Final = {
@@ -54,6 +54,7 @@ class Course:
             level=now.level,
             words="\n".join([self._run.goal, *(one.text for one in now.said), *talk.answers]),
             untrusted=tuple(talk.untrusted),
+            own=(*talk.own, *(canonical(plan.spec.get("step")) for plan in now.plans if not plan.tainted)),
             tainted=bool(talk.untrusted),
             where=where,
         )
@@ -80,8 +81,17 @@ class Course:
 
     def planned(self, tool: str, args: Mapping[str, JsonValue]) -> bool:
         """Whether the call stands in a plan that was made before anything untrusted was read, or that a person wrote."""
-        trusted = [plan for plan in self.now.plans if not plan.tainted]
-        return bool(trusted and steps_of(self._plan(trusted[-1]), tool, args, self._known(trusted[-1])))
+        plan = self._last_trusted
+        return plan is not None and bool(steps_of(self._plan(plan), tool, args, self._known(plan)))
+
+    def decided(self, tool: str, args: Mapping[str, JsonValue]) -> bool:
+        """Whether it stands there with every argument it has."""
+        plan = self._last_trusted
+        return plan is not None and fixed_in(self._plan(plan), tool, args)
+
+    @property
+    def _last_trusted(self) -> Planned | None:
+        return next((plan for plan in reversed(self.now.plans) if not plan.tainted), None)
 
     def step(self, tool: str, args: Mapping[str, JsonValue]) -> Step | None:
         """The step that a call carries out: of several the first that is not done."""

@@ -13,6 +13,7 @@ from remit.domain.run import LegEnd, Run, RunState
 from remit.domain.steering import Hand
 from remit.gate.gate import Gate
 from remit.plans.attempts import Attempts, Ended, Fate
+from remit.plans.references import named_in
 
 LONGEST_SUMMARY: Final = 20_000
 _REMINDERS: Final = 1
@@ -27,12 +28,13 @@ async def last_word(run: Run, gate: Gate, talk: Talk, course: Course) -> LegEnd 
         return LegEnd(state=RunState.WAITING, summary=text[:LONGEST_SUMMARY])
     if plan is None:
         return LegEnd(state=_state(head, short=_unfinished(talk)), summary=text[:LONGEST_SUMMARY])
-    standing = {step.id: await _standing(run, gate, talk, course, step) for step in plan.steps}
+    modest = head.startswith(("PARTLY", "COULD NOT"))
+    standing = {step.id: await _standing(run, gate, talk, course, step, asks=not modest) for step in plan.steps}
     waiting = tuple(ended.question for ended in standing.values() if ended.question is not None)
     if waiting:
         return LegEnd(state=RunState.WAITING, summary="a person is asked", waiting=waiting)
     missing = {step: ended for step, ended in standing.items() if ended.fate is not Fate.PASSED}
-    if missing and not head.startswith(("PARTLY", "COULD NOT")) and talk.reminded < _REMINDERS:
+    if missing and not modest and talk.reminded < _REMINDERS:
         return Told(end="unverified", text=_reminder(missing), taint="yes" if any(one.tainted for one in missing.values()) else "")
     summary = f"{text[:LONGEST_SUMMARY]}\n\n{_seen(plan, standing, course.dropped)}"
     return LegEnd(state=_state(head, short=bool(missing) or _unfinished(talk)), summary=summary)
@@ -46,12 +48,13 @@ def tried(talk: Talk) -> str:
     return f"Tried: {lines}" + (f"; last failure: {talk.last_error[:500]}" if talk.last_error else "")
 
 
-async def _standing(run: Run, gate: Gate, talk: Talk, course: Course, step: Step) -> Ended:
+async def _standing(run: Run, gate: Gate, talk: Talk, course: Course, step: Step, *, asks: bool) -> Ended:
     """A step passed when its checks held after it.
 
-    It is looked at now if it was done in another way or by hand, or if anything was done that no plan named: that may have changed it.
+    It is looked at now if it was done in another way or by hand, or if anything was done that no plan named: that may have
+    changed it. Where no more is claimed than is seen, nobody is bothered for a look (`asks`).
     """
-    looks = bool(step.checks) and all(check.look is not None for check in step.checks)
+    looks = bool(step.checks) and all(check.look is not None and step.id not in named_in(check.look.args) for check in step.checks)
     if step.id in course.passed and not (talk.unplanned and looks):
         return Ended(fate=Fate.PASSED, why="its checks held" if step.checks else "its call succeeded")
     hand = course.now.by_hand.get(step.id)
@@ -59,7 +62,7 @@ async def _standing(run: Run, gate: Gate, talk: Talk, course: Course, step: Step
     if not done and not looks:
         return Ended(fate=Fate.BLOCKED, why="not done")
     situation = replace(course.situation("last look"), planned=course.trusted)
-    ended = await Attempts(gate, run.id, run.actor).checked(
+    ended = await Attempts(gate, run.id, run.actor, asks=asks).checked(
         step, f"last{talk.turns}.{step.id}", hand.result if hand else None, course.results, situation
     )
     by = f"done by {hand.who}" if hand and done else "seen to be so"

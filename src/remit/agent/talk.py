@@ -78,6 +78,8 @@ class Talk:
     refusals: Counter[tuple[str, str]] = field(default_factory=Counter)
     """How often each exact call (tool, arguments) was refused or expired."""
     untrusted: list[str] = field(default_factory=list)
+    own: list[str] = field(default_factory=list)
+    """What was read before the first of them."""
     answers: list[str] = field(default_factory=list)
     """What the person answered in their own words."""
     heard_first: bool = False
@@ -216,6 +218,8 @@ class Talk:
             self.last_error = item.text
         if item.taint or (item.end in {"succeeded", "failed"} and self.toolbox.untrusted(item.tool)):
             self.untrusted.append(strings(item.text))
+        elif item.end == "succeeded" and not self.untrusted:
+            self.own.append(strings(item.text))
 
     def _repeated(self, item: Told, args_json: str) -> None:
         """Something new that may have changed the world gives every repetition a reason."""

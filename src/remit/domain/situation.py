@@ -16,8 +16,12 @@ class Situation:
     """The person's own words: goal, plan text, messages. A value named here literally has provenance 3."""
     untrusted: tuple[str, ...] = ()
     """Texts the run read from strangers."""
+    own: tuple[str, ...] = ()
+    """Texts from before it read any: plans, and what was read of the person's data. What they name is no stranger's."""
     tainted: bool = False
     planned: bool = False
+    decided: bool = False
+    """Planned with every argument it has: nothing in it can come from what was read since."""
     confidence: int = -1
     anomaly: int = 0
     budget_left: bool = True

@@ -8,7 +8,7 @@ from remit.domain.action import Effect, Level
 from remit.domain.decision import Facts
 from remit.domain.situation import Situation
 from remit.domain.values import JsonValue
-from remit.policy.provenance import provenance
+from remit.policy.provenance import OWNED, provenance
 from remit.ports import Tool
 
 
@@ -16,13 +16,21 @@ def gather(tool: Tool, args: Mapping[str, JsonValue], targets: tuple[str, ...], 
     """Facts for one call. `targets` are the tool's own reading of the arguments; `roots` are the folders the person owns."""
     spec = tool.spec
     salient = [args[name] for name in spec.salient if name in args]
+    origin = provenance(
+        targets,
+        salient,
+        words=situation.words,
+        owned_roots=(*roots, *(target for target in targets if tool.owns(target))),
+        untrusted=situation.untrusted,
+        owned=situation.own,
+    )
     return Facts(
         tool=spec.name,
         level=situation.level,
         effect=tool.effect(args),
         egress=spec.egress,
         sandboxed=spec.sandboxed,
-        provenance=provenance(targets, salient, words=situation.words, owned_roots=roots, approved=(), untrusted=situation.untrusted),
+        provenance=max(origin, OWNED) if situation.decided else origin,
         tainted=situation.tainted,
         planned=situation.planned,
         confidence=situation.confidence,

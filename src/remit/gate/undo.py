@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote
 
-from remit.domain.action import Action, Level
+from remit.domain.action import Action, Effect, Level
 from remit.domain.decision import Verdict
 from remit.domain.entry import Kind
 from remit.domain.outcome import Evidence
@@ -106,7 +106,7 @@ class Undoing:
     def _plan(self, records: Iterable[Record]) -> UndoPlan:
         found = list(records)
         inside = {r.id for r in found}  # an effect and its undo inside the selection together changed nothing
-        chosen = [r for r in found if r.started is not None and not self.is_undone(r) and r.undoes not in inside]
+        chosen = [r for r in found if r.started is not None and not self.is_undone(r) and r.undoes not in inside and not self._looked(r)]
         chosen.sort(key=lambda r: r.started_seq, reverse=True)
         steps: list[Step] = []
         cannot: list[tuple[ActionId, str]] = []
@@ -143,9 +143,18 @@ class Undoing:
             record = fold(later, self._journal.read(entry.run, action=entry.action))
             touched = record.touches
             earlier = [r for r in chosen if r.started_seq < entry.seq and _overlap(r.touches, touched)]
-            if earlier and not self.is_undone(record) and not record.undoes and (record.outcome is None or record.outcome.ok):
+            stands = not self.is_undone(record) and not record.undoes and (record.outcome is None or record.outcome.ok)
+            if earlier and stands and not self._looked(record):
                 found.append(later)
         return found
+
+    def _looked(self, record: Record) -> bool:
+        """A read that left the machine was written ahead like an effect, and left nothing to take back."""
+        tool = self._gate.tools.get(record.tool)
+        try:
+            return tool is not None and tool.effect(record.args) is Effect.PURE
+        except BadInput:
+            return False
 
     def is_undone(self, record: Record) -> bool:
         """Taken back, and the taking back has not been taken back itself."""

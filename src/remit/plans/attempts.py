@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from remit.domain.action import Action, Effect
+from remit.domain.decision import Verdict
 from remit.domain.outcome import Outcome
 from remit.domain.plan import Step, Way
 from remit.domain.receipt import Finished, Receipt, Refused, Waiting
@@ -16,6 +17,7 @@ from remit.errors import BadInput, PlanInvalid
 from remit.gate.gate import Gate
 from remit.gate.undo import conflicts_in, how_to_undo
 from remit.plans.checks import exit_code_trouble, trouble
+from remit.plans.following import fixed
 from remit.plans.references import resolve
 
 
@@ -47,10 +49,12 @@ class Ended:
 class Attempts:
     """At the steps of one run. Everything it does passes the gate under a name of its own, so that it can be asked for again."""
 
-    def __init__(self, gate: Gate, run: RunId, actor: str) -> None:
+    def __init__(self, gate: Gate, run: RunId, actor: str, *, asks: bool = True) -> None:
         self._gate = gate
         self._run = run
         self._actor = actor
+        self._asks = asks
+        """Whether a look may put a question to a person; else such a one is left out."""
 
     async def outcome(self, step: Step, name: str, receipt: Receipt, results: Mapping[str, JsonValue], situation: Situation) -> Ended:
         """Whether the attempt `name` did what the step is for; if not, what it did is taken back unless the step says to keep it."""
@@ -94,6 +98,9 @@ class Attempts:
         if tool.effect(args) is not Effect.PURE:
             raise PlanInvalid(f"a check must not change anything, and {look.tool} may", fix="look with a pure tool, such as files.read")
         action = Action.wanting(self._unused(name, look.tool, args), actor=self._actor, tool=look.tool, args=args, reason="check")
+        situation = replace(situation, decided=situation.planned and fixed(look))
+        if not self._asks and self._gate.judge(action, situation)[1].verdict is Verdict.ASK:
+            return Ended(fate=Fate.BLOCKED, why="not looked at, as that would need a yes")
         receipt = await self._gate.submit(action, situation)
         if isinstance(receipt, Finished):
             return receipt.outcome if receipt.outcome.ok else Ended(fate=Fate.FAILED, why=receipt.outcome.error)
@@ -130,7 +137,7 @@ class Attempts:
             reason=f"undo {record.id}, which did not work: {why}",
             undoes=record.id,
         )
-        undone = await self._gate.submit(action, replace(situation, ordered_by=next(iter(record.people), "")))
+        undone = await self._gate.submit(action, replace(situation, decided=False, ordered_by=next(iter(record.people), "")))
         return await self._told(undone, record.id, action.id, why)
 
     async def _told(self, undone: Receipt, what: ActionId, by: ActionId, why: str) -> Ended:

@@ -66,10 +66,17 @@ def _contains(value: JsonValue, wanted: JsonValue) -> bool:
     if isinstance(value, str):
         return str(wanted) in value
     if isinstance(value, Mapping):
-        return str(wanted) in value
+        return str(wanted) in value or any(_within(item, wanted) for item in value.values())
     if isinstance(value, Sequence):
-        return canonical(wanted) in {canonical(item) for item in value}
+        return any(_within(item, wanted) for item in value)
     raise PlanInvalid(f"nothing can be contained in {canonical(value)}", fix="use contains on a text, list or object")
+
+
+def _within(item: JsonValue, wanted: JsonValue) -> bool:
+    """An item that is it, or holds it at any depth: whoever looks at a list of events for a title means their texts, too."""
+    if canonical(item) == canonical(wanted):
+        return True
+    return isinstance(item, str | Mapping | Sequence) and _contains(item, wanted)
 
 
 def _compare(test: str, value: JsonValue, wanted: JsonValue) -> bool:

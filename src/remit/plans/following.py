@@ -19,6 +19,21 @@ def steps_of(plan: Plan, tool: str, args: Mapping[str, JsonValue], results: Mapp
     return [step for step in plan.steps if any(_is(way, tool, args, results) for way in (step.way, *step.otherwise))]
 
 
+def fixed_in(plan: Plan, tool: str, args: Mapping[str, JsonValue]) -> bool:
+    """Whether the plan states this call with every argument it has, and takes none of them from a result."""
+    wanted = canonical(args)
+    return any(
+        way.tool == tool and fixed(way) and canonical(resolve(way.args, {"inputs": dict(plan.inputs)})) == wanted
+        for step in plan.steps
+        for way in (step.way, *step.otherwise)
+    )
+
+
+def fixed(way: Way) -> bool:
+    """Whether none of its arguments comes from a result."""
+    return not named_in(way.args) - {"inputs"}
+
+
 def _is(way: Way, tool: str, args: Mapping[str, JsonValue], results: Mapping[str, JsonValue]) -> bool:
     return way.tool == tool and all(
         _fits(value, args[name], results) if name in args else bool(named_in(value)) for name, value in way.args.items()

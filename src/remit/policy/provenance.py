@@ -48,10 +48,10 @@ def provenance(
 ) -> int:
     """The least over all targets and salient values: 3 in the person's own words, 2 approved before, 1 owned, 0 untrusted.
 
-    `targets` are URIs or plain names; `words` is what the person typed and nothing else; `owned_roots` are absolute
-    folders; `approved` holds the targets and texts a person approved for this very tool; `owned` and `untrusted` are contents the
-    run has read. What stands nowhere is 1 until the run has read something untrusted and 0 from then on, as a model may
-    have rewritten what it read. A call without targets or salient values is 1.
+    `targets` are URIs or plain names; `words` is what the person typed and nothing else; `owned_roots` are absolute folders, and
+    targets that are the person's by their configuration; `approved` holds the targets and texts a person approved for this very tool;
+    `owned` and `untrusted` are contents the run has read. What stands nowhere is 1 until the run has read something untrusted and 0
+    from then on, as a model may have rewritten what it read. A call without targets or salient values is 1.
     """
     foreign, own = tuple(untrusted), tuple(owned)
     roots = tuple(root.rstrip("/") + "/" for root in owned_roots)
@@ -63,7 +63,7 @@ def provenance(
             continue
         if text in approved:
             found = min(found, APPROVED)
-        elif inside or any(named(text, content) for content in own) or not foreign:
+        elif inside or text in owned_roots or any(named(name, content) for name in names for content in own) or not foreign:
             found = min(found, OWNED)
         else:
             return UNTRUSTED

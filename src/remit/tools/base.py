@@ -25,6 +25,9 @@ class BaseTool(ABC):
     def targets(self, args: Mapping[str, JsonValue]) -> tuple[str, ...]:  # noqa: ARG002 - part of the port
         return ()
 
+    def owns(self, target: str) -> bool:  # noqa: ARG002 - part of the port
+        return False
+
     def visible(self, args: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
         return {name: args[name] for name in self.spec.visible if name in args}
 

@@ -52,6 +52,9 @@ class _Look(BaseTool):
                 strange.append(name)
         return found, strange
 
+    def owns(self, target: str) -> bool:  # noqa: ARG002 - each is a calendar of the person's
+        return True
+
     async def probe(self, call: Call) -> Probed:  # noqa: ARG002 - the same for each
         return Probed(happened=Happened.NO, again=True)
 
@@ -66,7 +69,6 @@ class CalendarList(_Look):
         effect=Effect.PURE,
         egress=True,
         reads_untrusted=True,
-        salient=("calendar",),
         visible=("calendar",),
         seconds=SECONDS + 10,
     )
@@ -100,7 +102,6 @@ class CalendarFree(_Look):
         effect=Effect.PURE,
         egress=True,
         reads_untrusted=False,
-        salient=("calendars",),
         seconds=SECONDS + 10,
     )
 

@@ -116,7 +116,7 @@ class CalendarCreate(_Writes):
         ),
         effect=Effect.COMPENSABLE,
         egress=True,
-        salient=("calendar", "title", "start", "attendees"),
+        salient=("attendees",),
         visible=("calendar", "title"),
         seconds=2 * SECONDS + 10,
     )
@@ -126,6 +126,9 @@ class CalendarCreate(_Writes):
 
     def targets(self, args: Mapping[str, JsonValue]) -> tuple[str, ...]:
         return (named(self.calendars, args).service.base.url, *(f"mailto:{one}" for one in _attendees(args)))
+
+    def owns(self, target: str) -> bool:
+        return any(target == calendar.service.base.url for calendar in self.calendars.values())
 
     def title(self, args: Mapping[str, JsonValue]) -> str:
         start = visible(text(args, "start"), keep="")

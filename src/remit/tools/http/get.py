@@ -40,7 +40,6 @@ class HttpGet(BaseTool):
         effect=Effect.PURE,
         egress=True,
         reads_untrusted=True,
-        salient=("url", "service", "path"),
         visible=("url", "service", "path"),
         seconds=SECONDS + 10,
     )
@@ -50,6 +49,10 @@ class HttpGet(BaseTool):
 
     def targets(self, args: Mapping[str, JsonValue]) -> tuple[str, ...]:
         return (self._place(args)[0].url,)
+
+    def owns(self, target: str) -> bool:
+        """What is asked of a service that the person configured goes to them only; what strangers had put there taints anyway."""
+        return any(service.holds(target) for service in self._services.values())
 
     def visible(self, args: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
         """The URL in one form only, also where a service was named."""

@@ -41,13 +41,16 @@ class OperationTool(BaseTool):
             effect=_effect(service, operation, road, configured),
             egress=True,
             reads_untrusted=True,
-            salient=tuple(properties),
+            salient=() if isinstance(road, HttpGet) else tuple(properties),
             visible=tuple(name for name, one in properties.items() if one.get("type") in _PLAIN),
             seconds=road.spec.seconds,
         )
 
     def targets(self, args: Mapping[str, JsonValue]) -> tuple[str, ...]:
         return self._road.targets(self._mapped(args))
+
+    def owns(self, target: str) -> bool:
+        return self._road.owns(target)
 
     def title(self, args: Mapping[str, JsonValue]) -> str:
         return f"{self._operation.name}: {self._road.title(self._mapped(args))}"

@@ -41,9 +41,13 @@ class Service:
             raise ArgsInvalid(f"{path!r} leads upwards", fix=f"name a path below {self.base.url}")
         base = self.base.url.rstrip("/") + "/"
         found = read_url(urljoin(base, path.lstrip("/")))
-        if not found.url.startswith(base) and found.url != self.base.url:
+        if not self.holds(found.url):
             raise ArgsInvalid(f"{path!r} leads out of {self.name}", fix=f"name a path below {self.base.url}")
         return found
+
+    def holds(self, url: str) -> bool:
+        """Whether it is a place of this service; of a URL in the form that `read_url` gives it."""
+        return url == self.base.url or url.startswith(self.base.url.rstrip("/") + "/")
 
 
 def _plain(path: str) -> str:

@@ -38,6 +38,9 @@ class MailDraft(WritesMail):
     def targets(self, args: Mapping[str, JsonValue]) -> tuple[str, ...]:
         return (f"mailbox:{self.account(args).address}",)
 
+    def owns(self, target: str) -> bool:  # noqa: ARG002 - each is an account of the person's
+        return True
+
     def title(self, args: Mapping[str, JsonValue]) -> str:
         whom = ", ".join(one for some in recipients(args) for one in some)
         return f"draft mail to {whom}: {visible(text(args, 'subject'), keep='')}"

@@ -29,6 +29,9 @@ class _Look(BaseTool):
     def targets(self, args: Mapping[str, JsonValue]) -> tuple[str, ...]:
         return (f"mailbox:{named(self._accounts, args).address}",)
 
+    def owns(self, target: str) -> bool:  # noqa: ARG002 - each is an account of the person's
+        return True
+
     def title(self, args: Mapping[str, JsonValue]) -> str:
         return f"{self.spec.name} in {visible(text(args, 'folder', 'INBOX'), keep='')} of {named(self._accounts, args).address}"
 
@@ -58,7 +61,6 @@ class MailSearch(_Look):
         effect=Effect.PURE,
         egress=True,
         reads_untrusted=True,
-        salient=("account", "folder"),
         visible=("account", "folder"),
         seconds=120,
     )
@@ -80,7 +82,6 @@ class MailRead(_Look):
         effect=Effect.PURE,
         egress=True,
         reads_untrusted=True,
-        salient=("account", "folder", "uid"),
         visible=("account", "folder"),
         seconds=120,
     )
