@@ -86,6 +86,7 @@ CLAIMS: Final[dict[str, str]] = {
     "agent.policy_refusal_told": "Both go to the gate and into the journal; the model learns that it is about the goal.",
     "agent.prompt_change_noticed": "The note names what changed and since which turn; a second start does not write it again; the same set writes none.",
     "agent.refusals_bounded": "A model that insists is stopped; the summary says on what.",
+    "agent.question_whole": "A question says what it wants, why, what was tried, what comes of each answer, and what of none.",
     "agent.retry_from_the_same_place": "A call whose check fails is taken back where that is exact, before the model tries again.",
     "agent.scrub_total": "Any text a client library may hand us can be written down; text that could be before is unchanged.",
     "agent.steps_down": "An agent that does not get on, or goes in circles, is lowered by a level and its person is asked, once.",

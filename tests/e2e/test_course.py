@@ -18,6 +18,7 @@ from remit.domain.action import Level
 from remit.domain.question import Answer, QuestionKind
 from remit.domain.run import RunState
 from remit.domain.values import JsonValue
+from remit.errors import BadInput
 from remit.plans.files import read_plan
 
 HERE = Path(__file__).parent.parent
@@ -367,6 +368,29 @@ def test_a_model_asks_its_person(tmp_path: Path, options: list[JsonValue], alone
     assert course.sent.exists() == alone
 
 
+@proves("agent.question_whole")
+@pytest.mark.parametrize(
+    ("said", "told"), [("2", "tomorrow"), ("Tomorrow", "tomorrow"), ("on 2031-12-02", "on 2031-12-02"), ("", ""), ("  ", "")]
+)
+def test_a_question_says_what_was_tried_and_what_comes_of_each_answer(tmp_path: Path, said: str, told: str) -> None:
+    """Options are chosen by word or number, own words are fine, an empty answer is none; silence is said, too."""
+    options: list[JsonValue] = [{"answer": "today", "leads_to": "I write now"}, {"answer": "tomorrow", "leads_to": "I wait"}]
+    ask = call("ask_person", question="When?", why="the plan says neither", tried="looked into the plan", options=options)
+    course = Course(tmp_path, ByTurn(turn(ask), DONE))
+    course.leg()
+    question = course.question()
+    assert (question.body, question.tried) == ("the plan says neither", "looked into the plan")
+    assert question.choices == {"today": "I write now", "tomorrow": "I wait", "TEXT": "the run goes on with what you say"}
+    assert question.silence == "it waits, and nothing is done about it"
+    if not told:
+        with pytest.raises(BadInput, match="an empty answer"):
+            course.answer(Answer.REPLY, said)
+        return
+    course.answer(Answer.REPLY, said)
+    course.leg()
+    assert f'"answer":"{told}"' in course.model.told()
+
+
 @proves("agent.steps_down")
 @pytest.mark.parametrize("answer", ["go on", "use a.txt", "stop"])
 def test_when_it_does_not_get_on_it_steps_down_and_asks(tmp_path: Path, answer: str) -> None:
@@ -377,7 +401,8 @@ def test_when_it_does_not_get_on_it_steps_down_and_asks(tmp_path: Path, answer: 
         assert course.leg().state is RunState.WAITING
     question = course.question()
     assert "5 calls in a row failed" in question.title
-    assert "no4.txt" in question.body
+    assert "no4.txt" in question.tried
+    assert question.kind is QuestionKind.ANOMALY
     assert [line["level"] for line in course.lines("level")] == ["consultant"]
     course.answer(Answer.REPLY, answer)
     end = course.leg()

@@ -186,7 +186,7 @@ def test_a_step_taken_over_is_the_persons_and_its_checks_look_all_the_same(world
     world.remit("runs", run, "done", "third")
     assert world.remit("resume", run).code == 3
     (stuck,) = world.remit.json("inbox", "--json")
-    assert "by hand" in stuck["body"]
+    assert "by hand" in stuck["tried"]
     (world.remit.folder / "third.txt").write_text("3", encoding="utf-8")
     world.remit("runs", run, "done", "third", "--note", "wrote it myself")
     done = world.remit("resume", run)

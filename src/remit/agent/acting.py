@@ -158,21 +158,18 @@ class Acting:
             asking = read_ask_call(_args(call))
         except BadInput as error:
             return _skipped(call, str(error), "malformed")
-        body = "\n".join(part for part in (asking.why, "the run goes on with what you say; until then it waits") if part)
         reply = await clarify(
             self.gate.journal,
             self.clock,
             action_id(self.run.id, call.name),
-            title=asking.question,
-            body=body,
-            options=asking.options,
+            asking,
         )
         crashpoint("agent.submitted")
         if isinstance(reply, Waiting):
             return reply.question.id
         # An option is in the model's words, and may have come from anywhere: choosing it makes nothing the person's own.
         text = canonical({"status": f"answered by {reply.who}", "answer": reply.text})
-        return Told(end="chosen" if asking.options else "answered", text=text, call=call.name, tool=ASK)
+        return Told(end="chosen" if reply.text in asking.options else "answered", text=text, call=call.name, tool=ASK)
 
 
 def _args(call: Wanted) -> dict[str, JsonValue]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from remit.agent.talk import Talk, Told
+from remit.agent.talk import Talk, Told, tried
 from remit.domain.plan import Plan, Step
 from remit.domain.record import State
 from remit.domain.run import Run
@@ -57,6 +57,7 @@ class Course:
             own=(*talk.own, *(canonical(plan.spec.get("step")) for plan in now.plans if not plan.tainted)),
             tainted=bool(talk.untrusted),
             where=where,
+            tried=tried(talk) if talk.failing else "",
         )
 
     @property

@@ -40,14 +40,6 @@ async def last_word(run: Run, gate: Gate, talk: Talk, course: Course) -> LegEnd 
     return LegEnd(state=_state(head, short=bool(missing) or _unfinished(talk)), summary=summary)
 
 
-def tried(talk: Talk) -> str:
-    """What was done so far, for the person it is escalated to."""
-    if not talk.ends:
-        return "Nothing was tried."
-    lines = ", ".join(f"{tool} {end} {count} times" for (tool, end), count in sorted(talk.ends.items()))
-    return f"Tried: {lines}" + (f"; last failure: {talk.last_error[:500]}" if talk.last_error else "")
-
-
 async def _standing(run: Run, gate: Gate, talk: Talk, course: Course, step: Step, *, asks: bool) -> Ended:
     """A step passed when its checks held after it.
 

@@ -28,10 +28,10 @@ from pydantic_ai.models import Model, ModelRequestParameters
 from remit.agent.acting import Acting
 from remit.agent.asking import OnText, Patience, Pause, ask
 from remit.agent.course import Course
-from remit.agent.ending import last_word, tried
+from remit.agent.ending import last_word
 from remit.agent.own import DEFINITIONS
 from remit.agent.prompt import CHAT, SYSTEM, opening
-from remit.agent.talk import Talk, Told, response_body, seen_body
+from remit.agent.talk import Talk, Told, response_body, seen_body, tried
 from remit.agent.toolset import Toolbox
 from remit.agent.trouble import STOP, trouble, vague, what_exactly, what_now
 from remit.agent.turns import foreign_parts, own_response

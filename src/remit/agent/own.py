@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from pydantic_ai.tools import ToolDefinition
@@ -12,6 +11,7 @@ from remit.agent.toolset import Toolbox
 from remit.domain.plan import Plan
 from remit.domain.values import JsonValue
 from remit.errors import BadInput, PlanInvalid
+from remit.gate.clarify import Wanted
 from remit.plans.spec import plan_from
 
 PLAN: Final = "plan"
@@ -67,12 +67,20 @@ DEFINITIONS: Final = (
             "type": "object",
             "properties": {
                 "question": {"type": "string"},
-                "why": {"type": "string", "description": "Why you ask now, and what you tried."},
+                "why": {"type": "string", "description": "Why you ask, and why now."},
+                "tried": {"type": "string", "description": "What you tried to find it out by yourself."},
                 "options": {
                     "type": "array",
                     "maxItems": _MOST_OPTIONS,
-                    "items": {"type": "string"},
-                    "description": "The possible answers, each with what it leads to; none for an answer in their own words.",
+                    "items": {
+                        "type": "object",
+                        "properties": {
+                            "answer": {"type": "string"},
+                            "leads_to": {"type": "string", "description": "What you will do then."},
+                        },
+                        "required": ["answer"],
+                    },
+                    "description": "The possible answers; none for an answer in their own words.",
                 },
             },
             "required": ["question"],
@@ -81,15 +89,6 @@ DEFINITIONS: Final = (
         strict=False,
     ),
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asking:
-    """What a model wants to know."""
-
-    question: str
-    why: str
-    options: tuple[str, ...]
 
 
 def read_plan_call(args: Mapping[str, JsonValue], goal: str, toolbox: Toolbox) -> Plan:
@@ -107,16 +106,29 @@ def read_plan_call(args: Mapping[str, JsonValue], goal: str, toolbox: Toolbox) -
     return plan
 
 
-def read_ask_call(args: Mapping[str, JsonValue]) -> Asking:
-    """Raises BadInput."""
+def read_ask_call(args: Mapping[str, JsonValue]) -> Wanted:
+    """What a model wants to know. Raises BadInput."""
     question, options = args.get("question"), args.get("options", [])
     if not isinstance(question, str) or not question.strip():
         raise BadInput("question is missing", fix="say what you want to know")
     if not isinstance(options, Sequence) or isinstance(options, str) or len(options) > _MOST_OPTIONS:
         raise BadInput("options is no short list of texts", fix=f"send at most {_MOST_OPTIONS}, or none")
-    return Asking(
-        question=question[:_LONGEST], why=str(args.get("why", ""))[:_LONGEST], options=tuple(str(one)[:_LONGEST] for one in options)
+    return Wanted(
+        title=question[:_LONGEST],
+        body=str(args.get("why") or "")[:_LONGEST],
+        tried=str(args.get("tried") or "")[:_LONGEST],
+        options=dict(map(_option, options)),
+        free=True,
     )
+
+
+def _option(value: JsonValue) -> tuple[str, str]:
+    """A plain text is an answer, too."""
+    if isinstance(value, Mapping) and value.get("answer"):
+        return str(value["answer"])[:_LONGEST], str(value.get("leads_to") or "")[:_LONGEST]
+    if isinstance(value, str) and value:
+        return value[:_LONGEST], ""
+    raise BadInput("an option has no answer", fix='send options like {"answer": …, "leads_to": …}')
 
 
 def _named(value: JsonValue, toolbox: Toolbox) -> JsonValue:

@@ -229,6 +229,14 @@ class Talk:
         self.same[key] += item.end in {"succeeded", "failed"}
 
 
+def tried(talk: Talk) -> str:
+    """What was done so far, for the person it is escalated to."""
+    if not talk.ends:
+        return "Nothing was tried."
+    lines = ", ".join(f"{tool} {end} {count} times" for (tool, end), count in sorted(talk.ends.items()))
+    return f"Tried: {lines}" + (f"; last failure: {talk.last_error[:500]}" if talk.last_error else "")
+
+
 def response_body(
     response: ModelResponse, *, turn: int, tools: Sequence[str], wrong: Mapping[str, str], prints: Mapping[str, JsonValue]
 ) -> dict[str, JsonValue]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Final
 
 from remit.agent.course import Course
-from remit.agent.ending import tried
-from remit.agent.talk import Talk, Told
+from remit.agent.talk import Talk, Told, tried
 from remit.domain.action import Level
+from remit.domain.question import QuestionKind
 from remit.domain.receipt import Waiting
 from remit.domain.run import Run
 from remit.domain.values import QuestionId, action_id
-from remit.gate.clarify import Reply, clarify
+from remit.gate.clarify import Reply, Wanted, clarify
 from remit.gate.gate import Gate
 from remit.gate.steering import Steer
 from remit.ports import Clock
@@ -28,7 +28,7 @@ def vague(run: Run, talk: Talk) -> bool:
 async def what_exactly(run: Run, gate: Gate, clock: Clock) -> Told | QuestionId:
     """Asked before any model reads the goal."""
     body = f"the goal: {run.goal}\nnothing is done before you answer; `{STOP}` ends it"
-    reply = await clarify(gate.journal, clock, action_id(run.id, "goal"), title=str(run.spec["vague"]), body=body)
+    reply = await clarify(gate.journal, clock, action_id(run.id, "goal"), Wanted(title=str(run.spec["vague"]), body=body))
     return _told(reply, "clarified")
 
 
@@ -52,8 +52,12 @@ async def what_now(run: Run, gate: Gate, clock: Clock, talk: Talk, course: Cours
         gate.journal,
         clock,
         action_id(run.id, name),
-        title=f"{what}; what now?",
-        body=f"{tried(talk)}\nThe run is at level {course.now.level} now, and waits. Say `{GO_ON}`, `{STOP}`, or what to do differently.",
+        Wanted(
+            title=f"{what}; what now?",
+            body=f"The run is at level {course.now.level} now. Say `{GO_ON}`, `{STOP}`, or what to do differently.",
+            tried=tried(talk),
+            kind=QuestionKind.ANOMALY,
+        ),
     )
     return _told(reply, "trouble")
 

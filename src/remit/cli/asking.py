@@ -28,14 +28,25 @@ def ask_here(app: App, item: Question, *, who: str) -> bool:
             said = _read("did it happen? [happened/not_happened/later] ", ("happened", "not_happened", "later"))
             if said != "later":
                 app.inbox.answer(item, Answer(said), who=who)
-        case QuestionKind.CLARIFY:
-            listed = (*item.options, "later") if item.options else ()
-            said = _read(f"your answer [{'/'.join(listed)}] " if listed else "your answer (later = decide later): ", listed)
-            if said != "later":
-                app.inbox.answer(item, Answer.REPLY, who=who, note=said)
+        case QuestionKind.CLARIFY | QuestionKind.ANOMALY:
+            said = _reply(app, item, who=who)
         case _:
             said = _approval(app, item, who=who)
     return said != "later"
+
+
+def _reply(app: App, item: Question, *, who: str) -> str:
+    """One of the options by its words or number, or any text where any is fine."""
+    while True:
+        said = _read(f"your answer{f' [1-{len(item.options)}]' if item.options else ''} (later = decide later): ", ())
+        if said == "later":
+            return said
+        try:
+            app.inbox.answer(item, Answer.REPLY, who=who, note=said)
+        except BadInput as error:
+            click.echo(show.clean(str(error)))
+            continue
+        return said
 
 
 def _approval(app: App, item: Question, *, who: str) -> str:

@@ -14,6 +14,8 @@ from remit.domain.question import Question, QuestionKind
 from remit.domain.values import JsonValue
 from remit.domain.visible import visible
 
+_WIDE: Final = 24
+"""Characters; what comes of a longer option stands after it."""
 _MARK = {
     Kind.STARTED: "▶",
     Kind.FINISHED: "✓",
@@ -37,18 +39,29 @@ def when(at: int) -> str:
 def question(item: Question, answers: Sequence[str] = ()) -> str:
     """A whole question: id, verb and target, why, everything it would do, what was answered so far, and how to answer."""
     lines = [click.style(f"{item.id}  {clean(item.title, keep='')}", bold=True)]
-    if item.why:
-        lines += [f"  why: {line}" for line in clean(item.why).splitlines()]
+    lines += _labelled("why", item.why) + _labelled("tried", item.tried)
     lines += [f"  | {line}" for line in clean(item.body).splitlines()]
     if item.clipped:
         lines.append("  | (too large to be shown whole; what is approved is this and nothing else)")
     if item.people > 1:
         lines.append(f"  needs {item.people} different people")
-    if item.expires_at:
-        lines.append(f"  expires {when(item.expires_at)}; silence is not a yes: nothing is done then")
     lines += [f"  {clean(said)}" for said in answers]
-    lines.append(f"  to carry it out: remit resume {item.action.partition('/')[0]}" if answers else f"  {_how_to_answer(item)}")
+    if answers:
+        return "\n".join([*lines, f"  to carry it out: remit resume {item.action.partition('/')[0]}"])
+    names = [f"{number} {option}" for number, option in enumerate(item.options, start=1)] if item.options else []
+    names += list(item.choices)[len(names) :]
+    width = min(max(len(clean(name, keep="")) for name in names), _WIDE)
+    lines += [
+        f"  {clean(name, keep=''):<{width}}  {clean(what, keep='')}".rstrip()
+        for name, what in zip(names, item.choices.values(), strict=True)
+    ]
+    lines.append(f"  no answer: {item.silence}{f' ({when(item.expires_at)})' if item.expires_at else ''}")
+    lines.append(f"  {_how_to_answer(item)}")
     return "\n".join(lines)
+
+
+def _labelled(label: str, text: str) -> list[str]:
+    return [f"  {label}: {line}" for line in clean(text).splitlines()]
 
 
 def question_json(item: Question) -> dict[str, JsonValue]:
@@ -60,6 +73,9 @@ def question_json(item: Question) -> dict[str, JsonValue]:
         "title": item.title,
         "body": item.body,
         "why": item.why,
+        "tried": item.tried,
+        "choices": dict(item.choices),
+        "silence": item.silence,
         "digest": item.digest,
         "people": item.people,
         "roles": sorted(item.roles),
@@ -146,7 +162,8 @@ def _how_to_answer(item: Question) -> str:
     match item.kind:
         case QuestionKind.IN_DOUBT:
             return f"look, then: remit answer {item.id} happened | not_happened"
-        case QuestionKind.CLARIFY:
-            return f"remit answer {item.id} {' | '.join(item.options) or 'TEXT'}"
+        case QuestionKind.CLARIFY | QuestionKind.ANOMALY:
+            numbers = " | ".join(str(number) for number in range(1, len(item.options) + 1))
+            return f"remit answer {item.id} {' | '.join(part for part in (numbers, 'TEXT' if item.free or not numbers else '') if part)}"
         case _:
             return f"remit approve {item.id}   or   remit deny {item.id}   (--edit, --note)"

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 from remit.domain.values import ActionId, Digest, QuestionId
 
 
 class QuestionKind(StrEnum):
+    """`anomaly`: how a run behaves is unusual, and its person says how it goes on."""
+
     APPROVE = "approve"
     CLARIFY = "clarify"
     IN_DOUBT = "in_doubt"
@@ -24,6 +28,21 @@ class Answer(StrEnum):
     HAPPENED = "happened"
     NOT_HAPPENED = "not_happened"
     REPLY = "reply"
+
+
+_CHOICES: Final[Mapping[QuestionKind, dict[str, str]]] = {
+    QuestionKind.APPROVE: {
+        "approve": "it is done once, exactly as shown",
+        "edit": "your arguments are judged, and run instead",
+        "deny": "it is not done, and what it was for is refused",
+    },
+    QuestionKind.IN_DOUBT: {
+        "happened": "it counts as done, and is not done again",
+        "not_happened": "it counts as failed, and may be tried again",
+    },
+    QuestionKind.CLARIFY: {"TEXT": "the run goes on with what you say", "deny": "the run does without an answer"},
+    QuestionKind.ANOMALY: {"TEXT": "the run goes on with what you say", "deny": "the run ends; what it did stays, and can be undone"},
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,9 +66,36 @@ class Question:
     """Milliseconds since 1970, UTC."""
     expires_at: int
     options: tuple[str, ...] = ()
-    """For a clarification: the only replies that mean something; empty lets any text be one."""
+    """The replies that are foreseen; without any, every text is one."""
+    free: bool = False
+    """Any other text is a reply, too."""
+    leads_to: Mapping[str, str] = field(default_factory=dict)
+    """By option: what comes of it."""
+    tried: str = ""
+    """What was tried before, and how it ended; empty when nothing was."""
     clipped: bool = False
     """The preview is larger than a person can be shown: an approval then covers this action only once, like every other."""
+
+    @property
+    def choices(self) -> dict[str, str]:
+        """What can be answered, and what comes of it."""
+        if self.options:
+            known = {option: self.leads_to.get(option, "") for option in self.options}
+            return known | ({"TEXT": _CHOICES[self.kind]["TEXT"]} if self.free else {})
+        return _CHOICES[self.kind]
+
+    def reply(self, text: str) -> str | None:
+        """What a reply means: one of the options by its words or its number, or the text itself where any is fine; None for neither."""
+        wanted = text.strip()
+        for number, option in enumerate(self.options, start=1):
+            if wanted.casefold() in {option.casefold(), str(number)}:
+                return option
+        return wanted or None if self.free or not self.options else None
+
+    @property
+    def silence(self) -> str:
+        """What comes of no answer at all; never what a yes would do."""
+        return "once it has expired, it is not done" if self.expires_at else "it waits, and nothing is done about it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -203,6 +203,9 @@ def question_body(question: Question, *, staged: JsonValue, binding: str) -> dic
     optional: dict[str, JsonValue] = {
         "roles": sorted(question.roles),
         "options": list(question.options),
+        "leads": dict(question.leads_to),
+        "free": question.free,
+        "tried": question.tried,
         "staged": staged,
         "binding": binding,
         "clipped": question.clipped,
@@ -226,6 +229,9 @@ def question_from(entry: Entry, body: Mapping[str, JsonValue] | None = None) -> 
         asked_at=entry.at,
         expires_at=_number(body, "expires"),
         options=_texts(body, "options"),
+        leads_to={str(option): str(what) for option, what in _mapping(body, "leads").items()},
+        free=bool(body.get("free")),
+        tried=_text(body, "tried"),
         clipped=bool(body.get("clipped")),
     )
     return Asked(question=question, staged=body.get("staged"), binding=_text(body, "binding"))
@@ -270,6 +276,11 @@ def _number(body: Mapping[str, JsonValue], key: str) -> int:
 def _texts(body: Mapping[str, JsonValue], key: str) -> tuple[str, ...]:
     value = body.get(key, ())
     return tuple(str(item) for item in value) if isinstance(value, list | tuple) else ()
+
+
+def _mapping(body: Mapping[str, JsonValue], key: str) -> Mapping[str, JsonValue]:
+    value = body.get(key)
+    return value if isinstance(value, Mapping) else {}
 
 
 def _words(body: Mapping[str, JsonValue], key: str) -> frozenset[str]:

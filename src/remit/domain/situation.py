@@ -30,3 +30,5 @@ class Situation:
     """The person who ordered this very call after seeing what it does, as with `remit undo --yes`: that is one yes."""
     where: str = ""
     """Shown with a question: which step of what."""
+    tried: str = ""
+    """Likewise: what was tried before this, and how it ended."""

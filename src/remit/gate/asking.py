@@ -32,9 +32,10 @@ class Asking:
         self._question_ms = question_ms
 
     def question(
-        self, action: Action, record: Record, title: str, preview: Preview, digest: Digest, *, decision: Decision, why: str
+        self, action: Action, record: Record, title: str, shown: tuple[Preview, Digest], *, decision: Decision, why: str, tried: str
     ) -> Question:
         """The next question about an action, not yet put."""
+        preview, digest = shown
         now = self._clock.now()
         return Question(
             id=QuestionId(f"{action.id}:{len(record.asked) + 1}"),
@@ -49,6 +50,7 @@ class Asking:
             asked_at=now,
             expires_at=now + self._question_ms,
             clipped=preview.clipped,
+            tried=tried,
         )
 
     def doubt(self, action: Action, record: Record, title: str, known: str) -> Question:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from remit.domain.entry import Draft, Kind
 from remit.domain.question import Answer, Question, QuestionKind
@@ -16,6 +16,20 @@ from remit.ports import Clock, Journal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What a person is to be asked."""
+
+    title: str
+    body: str
+    tried: str = ""
+    options: Mapping[str, str] = field(default_factory=dict)
+    """The possible replies, each with what it leads to; without any, every text is one."""
+    free: bool = False
+    """Any other text is a reply, too."""
+    kind: QuestionKind = QuestionKind.CLARIFY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
     """What a person said; `text` is one of the options when options were given, and 'stop' for a denial."""
 
@@ -24,7 +38,10 @@ class Reply:
 
 
 async def clarify(
-    journal: Journal, clock: Clock, question_for: ActionId, *, title: str, body: str, options: Sequence[str] = ()
+    journal: Journal,
+    clock: Clock,
+    question_for: ActionId,
+    wanted: Wanted,
 ) -> Reply | Waiting:
     """Put the question once, or read its reply. Idempotent per `question_for`; never expires, as silence decides nothing."""
     run, _, name = question_for.partition("/")
@@ -42,11 +59,14 @@ async def clarify(
     question = Question(
         id=QuestionId(f"{question_for}:1"),
         action=question_for,
-        kind=QuestionKind.CLARIFY,
-        title=title,
-        body=body,
-        options=tuple(options),
-        why="without an answer the run waits; it does nothing about this by itself",
+        kind=wanted.kind,
+        title=wanted.title,
+        body=wanted.body,
+        options=tuple(wanted.options),
+        leads_to=wanted.options,
+        free=wanted.free,
+        tried=wanted.tried,
+        why="only a person can say it",
         digest=Digest(""),
         people=1,
         roles=frozenset(),

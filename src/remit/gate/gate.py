@@ -228,10 +228,10 @@ class Gate:
             action,
             record,
             title,
-            preview,
-            digest,
+            (preview, digest),
             decision=replace(decision, people=max(decision.people, people)),
             why="\n".join(part for part in (also, _why(decision, action, situation)) if part),
+            tried=situation.tried,
         )
         await self._asking.ask(question, preview, before)
         return Waiting(action=action.id, question=question)

@@ -20,7 +20,7 @@ APPROVAL_MS = 24 * 3600 * 1000
 
 _FITTING = {
     QuestionKind.APPROVE: (Answer.APPROVE, Answer.EDIT, Answer.DENY),
-    QuestionKind.ANOMALY: (Answer.APPROVE, Answer.DENY),
+    QuestionKind.ANOMALY: (Answer.REPLY, Answer.DENY),
     QuestionKind.IN_DOUBT: (Answer.HAPPENED, Answer.NOT_HAPPENED),
     QuestionKind.CLARIFY: (Answer.REPLY, Answer.DENY),
 }
@@ -81,8 +81,8 @@ class Inbox:
         if answer not in _FITTING[question.kind]:
             fitting = ", ".join(_FITTING[question.kind])
             raise BadInput(f"{answer} does not answer this question", fix=f"it can be answered with: {fitting}")
-        if question.options and answer is Answer.REPLY and note not in question.options:
-            raise BadInput(f"{note!r} is not one of the answers", fix=f"answer with one of: {', '.join(question.options)}")
+        if answer is Answer.REPLY:
+            note = _reply(question, note)
         who = _name(who)
         record = self.record(question)
         if answer in _APPROVING and record.actor.startswith("person:") and _name(record.actor.removeprefix("person:")) == who:
@@ -110,6 +110,15 @@ class Inbox:
             raise AlreadyRecorded(
                 f"{who} has answered {question.id} before", fix="an answer cannot be changed; deny the next one"
             ) from None
+
+
+def _reply(question: Question, text: str) -> str:
+    meant = question.reply(text)
+    if meant is not None:
+        return meant
+    if not text.strip():
+        raise BadInput("an empty answer says nothing", fix="say what you mean, or deny the question")
+    raise BadInput(f"{text!r} is not one of the answers", fix=f"answer with one of: {', '.join(question.options)}")
 
 
 def _edited(edit: Edit | None) -> dict[str, JsonValue]:

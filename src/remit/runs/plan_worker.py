@@ -6,9 +6,10 @@ journal under the same ids, so a leg after a crash, an answer or an upgrade simp
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from itertools import count
+from typing import Final
 
 from remit.crashpoint import crashpoint
 from remit.domain.action import Action
@@ -19,7 +20,7 @@ from remit.domain.situation import Situation
 from remit.domain.steering import Hand
 from remit.domain.values import JsonValue, action_id, canonical
 from remit.errors import PlanInvalid
-from remit.gate.clarify import Reply, clarify
+from remit.gate.clarify import Reply, Wanted, clarify
 from remit.gate.gate import Gate
 from remit.gate.steering import Steered
 from remit.plans.attempts import Attempts, Ended, Fate
@@ -143,7 +144,7 @@ class PlanWorker:
             name = f"{step.id}.{len(tried) + 1}"
             if progress.kept(name):
                 return Ended(fate=Fate.WAITING, why="paused")
-            ended = await self._attempt(step, way, name, progress)
+            ended = await self._attempt(step, way, name, progress, replace(progress.situation(step), tried="\n".join(tried)))
             if ended.fate is not Fate.FAILED:
                 return ended
             tried.append(f"{len(tried) + 1}. {way.tool}: {ended.why}")
@@ -175,7 +176,7 @@ class PlanWorker:
                 return Ended(fate=Fate.WAITING, question=receipt.question.id, why="what was begun before is in doubt")
         raise AssertionError("unreachable")
 
-    async def _attempt(self, step: Step, way: Way, name: str, progress: Progress) -> Ended:
+    async def _attempt(self, step: Step, way: Way, name: str, progress: Progress, situation: Situation) -> Ended:
         """One way, once: act, then look whether it worked; what a failed attempt left is taken back where that is exact."""
         run, gate = progress.run, progress.gate
         recorded = gate.record(action_id(run.id, name)) if progress.plans else None
@@ -191,7 +192,6 @@ class PlanWorker:
             if not isinstance(args, dict):
                 return Ended(fate=Fate.FAILED, why="arguments are not an object")
             action = Action.wanting(action_id(run.id, name), actor=run.actor, tool=way.tool, args=args, reason=step.reason)
-        situation = progress.situation(step)
         receipt = await gate.submit(action, situation)
         return await progress.attempts.outcome(step, name, receipt, progress.results, situation)
 
@@ -200,16 +200,20 @@ class PlanWorker:
             gate.journal,
             self._clock,
             action_id(run.id, f"{step.id}.stuck{number}"),
-            title=f"step {step.id} did not work; what now?",
-            body="\n".join(
-                [
-                    "tried:",
-                    *tried,
-                    f"retry does the same again, or what `remit runs {run.id} plan --edit` changes; the plan file counts for a new run",
-                ]
+            Wanted(
+                title=f"step {step.id} did not work; what now?",
+                body=f"`remit runs {run.id} plan --edit` changes what the steps do; the plan file counts for a new run",
+                tried="\n".join(tried),
+                options=_STUCK,
             ),
-            options=("retry", "skip", "stop"),
         )
+
+
+_STUCK: Final[Mapping[str, str]] = {
+    "retry": "it is done again, as the plan says by then",
+    "skip": "it is left out, with all that depends on it",
+    "stop": "the run ends; what it did stays, and can be undone",
+}
 
 
 def _ways(step: Step) -> Iterator[Way]:
