@@ -155,6 +155,8 @@ class ToolSpec:
     """How long one run may take where that is longer than the gate waits for others."""
     slow: bool = False
     """Its capture may take long: the proposal is written down before, so that people see what is going on."""
+    undoes: bool = False
+    """It only takes back what an action did: nobody calls it for anything else."""
     version: str = "1"
 
 
@@ -279,6 +281,10 @@ class Tool(Protocol):
 
     def left(self, args: Mapping[str, JsonValue], result: JsonValue) -> Mapping[str, JsonValue]:
         """For a call that takes something back: what of it was not done, by its result, and can be tried again."""
+        ...
+
+    def following(self, args: Mapping[str, JsonValue], earlier: Mapping[str, JsonValue], result: JsonValue) -> Mapping[str, JsonValue]:
+        """For a call that takes something back: the same, after another one of this tool was made with that result."""
         ...
 
     def joined(self, calls: Sequence[Mapping[str, JsonValue]]) -> Sequence[Mapping[str, JsonValue]]:

@@ -14,11 +14,12 @@ import pytest
 
 from claims import proves
 from course_world import ByTurn, Course, Turn, call, holds, step, turn
-from remit.domain.action import Level
+from remit.domain.action import Action, Level
 from remit.domain.question import Answer, QuestionKind
 from remit.domain.run import RunState
-from remit.domain.values import JsonValue
-from remit.errors import BadInput
+from remit.domain.situation import Situation
+from remit.domain.values import JsonValue, action_id
+from remit.errors import ArgsInvalid, BadInput
 from remit.plans.files import read_plan
 
 HERE = Path(__file__).parent.parent
@@ -499,3 +500,20 @@ def test_a_check_that_cannot_be_made_is_said_before_the_step_is_done(tmp_path: P
     assert course.leg().state is RunState.COULD_NOT
     assert course.lines("plan") == []
     assert why in course.model.told().replace('\\"', "'")
+
+
+@proves("gate.undo_tools")
+def test_what_only_takes_back_is_called_for_nothing_else(tmp_path: Path) -> None:
+    """A model is not offered it and does not get it; nor does anybody else past the gate."""
+    put: dict[str, JsonValue] = {"changes": "0" * 64}
+    course = Course(tmp_path, ByTurn(turn(call("files.restore", **put)), {"text": "COULD NOT: so"}), level=Level.OBSERVER)
+    assert course.leg().state is RunState.COULD_NOT
+    assert "refused by policy" in course.model.told()
+    app = course.app()
+    taking = [name for name, tool in app.tools.items() if tool.spec.undoes]
+    assert "files.restore" in taking
+    for name in taking:
+        action = Action.wanting(action_id(course.id, name), actor="agent:x", tool=name, args=put)
+        with pytest.raises(ArgsInvalid, match="only takes back what remit did"):
+            app.gate.judge(action, Situation(level=Level.OBSERVER))
+    app.close()

@@ -126,7 +126,7 @@ class Acting:
             return ended.question
         failed = {} if ended.fate is Fate.PASSED else {"failed": ended.why}
         await self.gate.note(action.id, {"step": step.id, **failed})
-        end, text = ("failed" if failed else "succeeded"), checked(text, step.id, ended.why)
+        end, text = ("failed" if failed else "succeeded"), checked(text, step.id, ended.why, undone=ended.undone)
         taint = "yes" if ended.tainted else ""
         return Told(end=end, text=text, call=call.name, tool=call.tool, step=step.id, plan=str(plan.n), taint=taint)
 

@@ -36,8 +36,9 @@ async def last_word(run: Run, gate: Gate, talk: Talk, course: Course) -> LegEnd 
     missing = {step: ended for step, ended in standing.items() if ended.fate is not Fate.PASSED}
     if missing and not modest and talk.reminded < _REMINDERS:
         return Told(end="unverified", text=_reminder(missing), taint="yes" if any(one.tainted for one in missing.values()) else "")
-    summary = f"{text[:LONGEST_SUMMARY]}\n\n{_seen(plan, standing, course.dropped)}"
-    return LegEnd(state=_state(head, short=bool(missing) or _unfinished(talk)), summary=summary)
+    summary = f"{text[:LONGEST_SUMMARY]}\n\n{_seen(plan, standing, course.dropped, talk)}"
+    # What was refused once and is done by now, or was no part of the plan, leaves nothing unfinished; it is said.
+    return LegEnd(state=_state(head, short=bool(missing) or _open_ended(talk)), summary=summary)
 
 
 async def _standing(run: Run, gate: Gate, talk: Talk, course: Course, step: Step, *, asks: bool) -> Ended:
@@ -68,9 +69,12 @@ def _state(head: str, *, short: bool) -> RunState:
 
 
 def _unfinished(talk: Talk) -> bool:
-    """Something was refused, nobody answered, it is in doubt, or the very last call failed."""
-    ends = {end for _, end in talk.ends}
-    return bool(ends & {"refused", "expired", "in_doubt"}) or talk.last_end == "failed"
+    """Something was refused, or nobody answered, or it is open how something ended."""
+    return _open_ended(talk) or any(end in {"refused", "expired"} for _, end in talk.ends)
+
+
+def _open_ended(talk: Talk) -> bool:
+    return any(end == "in_doubt" for _, end in talk.ends) or talk.last_end == "failed"
 
 
 def _reminder(missing: Mapping[str, Ended]) -> str:
@@ -80,7 +84,8 @@ def _reminder(missing: Mapping[str, Ended]) -> str:
     )
 
 
-def _seen(plan: Plan, standing: Mapping[str, Ended], dropped: Sequence[str]) -> str:
+def _seen(plan: Plan, standing: Mapping[str, Ended], dropped: Sequence[str], talk: Talk) -> str:
     marks = {True: "verified", False: "not verified"}
     lines = [f"{marks[standing[step.id].fate is Fate.PASSED]}: {step.id}: {standing[step.id].why}" for step in plan.steps]
-    return "\n".join([*lines, *(f"dropped from the plan: {step}" for step in dropped)])
+    lines += [f"dropped from the plan: {step}" for step in dropped]
+    return "\n".join([*lines, *(f"{end}: {tool}" for tool, end in sorted(talk.ends) if end in {"refused", "expired"})])

@@ -31,11 +31,22 @@ def not_run(why: str, *, end: str) -> tuple[str, str]:
     return end, canonical({"status": "not run", "why": why})
 
 
-def checked(text: str, step: str, why: str) -> str:
+def checked(text: str, step: str, why: str, *, undone: bool) -> str:
     """The same observation with what looking at the step's own checks showed: `why` they do not hold, '' where they do."""
     told = parse(text)
-    seen: JsonValue = {"step": step, "check": f"failed: {_bounded(why)}" if why else "holds"}
-    return canonical({**told, **seen} if isinstance(told, dict) and isinstance(seen, dict) else told)
+    told = told if isinstance(told, dict) else {}
+    if why:
+        told["status"] = "failed, what it did was taken back" if undone else "done, but its check failed"
+    if undone:
+        told.pop("result", None)
+    return canonical({**told, "step": step, "check": f"failed: {_bounded(why)}" if why else "holds"})
+
+
+def plainly(text: str) -> str:
+    """Why a call failed, in an observation's own words."""
+    told = parse(text)
+    told = told if isinstance(told, dict) else {}
+    return next((str(told[key]) for key in ("check", "error", "reason") if told.get(key)), text)
 
 
 def strings(text: str) -> str:

@@ -23,7 +23,7 @@ from pydantic_ai.messages import (
     UserPromptPart,
 )
 
-from remit.agent.observe import strings
+from remit.agent.observe import plainly, strings
 from remit.agent.own import ASK, PLAN
 from remit.agent.shortening import summary
 from remit.agent.toolset import Toolbox
@@ -215,7 +215,7 @@ class Talk:
         if item.end in {"refused", "expired"}:
             self.refusals[item.tool, args_json] += 1
         if item.end == "failed":
-            self.last_error = item.text
+            self.last_error = f"{item.step or item.tool}: {plainly(item.text)}"
         if item.taint or (item.end in {"succeeded", "failed"} and self.toolbox.untrusted(item.tool)):
             self.untrusted.append(strings(item.text))
         elif item.end == "succeeded" and not self.untrusted:

@@ -36,7 +36,7 @@ class Toolbox:
     """The tools a model may name. It knows nothing of effects: whatever is named here goes to the gate."""
 
     def __init__(self, specs: Iterable[ToolSpec]) -> None:
-        self.specs = {spec.name: spec for spec in sorted(specs, key=lambda spec: spec.name)}
+        self.specs = {spec.name: spec for spec in sorted(specs, key=lambda spec: spec.name) if not spec.undoes}
         self._tools = {function_name(name): name for name in self.specs}
         self.definitions = [_definition(name, self.specs[tool]) for name, tool in self._tools.items()]
         self.print = digest(*(canonical([d.name, d.description, d.parameters_json_schema]) for d in self.definitions))

@@ -10,6 +10,7 @@ from remit.domain.decision import Decision, Facts, Verdict
 from remit.domain.question import Approval
 from remit.domain.situation import Situation
 from remit.domain.values import Digest, JsonValue, canonical
+from remit.errors import ArgsInvalid
 from remit.gate.facts import gather
 from remit.gate.schema import Shape
 from remit.policy.explaining import instead
@@ -66,6 +67,8 @@ class Judgement:
         if tool is None:
             facts = Facts(tool=action.tool, level=situation.level, effect=Effect.IRREVERSIBLE)
             return facts, self._policy.decide(facts)
+        if tool.spec.undoes and not action.undoes:
+            raise ArgsInvalid(f"{action.tool} only takes back what remit did", fix="name the action: `remit undo`")
         args = action.args
         self.check(action.tool, args)
         facts = gather(tool, args, tool.targets(args), situation, self._roots)

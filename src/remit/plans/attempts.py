@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Final
 
 from remit.domain.action import Action, Effect
 from remit.domain.decision import Verdict
 from remit.domain.outcome import Outcome
 from remit.domain.plan import Step, Way
 from remit.domain.receipt import Finished, Receipt, Refused, Waiting
+from remit.domain.record import Record
 from remit.domain.situation import Situation
 from remit.domain.values import ActionId, JsonValue, QuestionId, RunId, action_id, canonical, digest
 from remit.errors import BadInput, PlanInvalid
@@ -19,6 +21,8 @@ from remit.gate.undo import conflicts_in, how_to_undo
 from remit.plans.checks import exit_code_trouble, trouble
 from remit.plans.following import fixed
 from remit.plans.references import resolve
+
+_EXACT: Final = frozenset({Effect.REVERSIBLE, Effect.TRANSACTIONAL, Effect.DEFERRABLE})
 
 
 class Fate(StrEnum):
@@ -44,6 +48,8 @@ class Ended:
     question: QuestionId | None = None
     tainted: bool = False
     """`why` may hold what strangers wrote."""
+    undone: bool = False
+    """What the attempt did was taken back, all of it."""
 
 
 class Attempts:
@@ -126,6 +132,8 @@ class Attempts:
         record = self._gate.record(action_id(self._run, name))
         if record.started is None or not record.touches:
             return Ended(fate=Fate.FAILED, why=why)
+        if not self._exact(record):
+            return Ended(fate=Fate.FAILED, why=f"{why} (what it did stays, as it cannot be taken back exactly)")
         how, trouble_with_it = how_to_undo(self._gate.tools, record)
         if how is None:
             return Ended(fate=Fate.FAILED, why=f"{why} (what it did stays: {trouble_with_it})")
@@ -140,6 +148,11 @@ class Attempts:
         undone = await self._gate.submit(action, replace(situation, decided=False, ordered_by=next(iter(record.people), "")))
         return await self._told(undone, record.id, action.id, why)
 
+    def _exact(self, record: Record) -> bool:
+        """A compensation is an act of its own, and nobody said yes to it."""
+        tool = self._gate.tools.get(record.tool)
+        return tool is not None and tool.effect(record.args) in _EXACT
+
     async def _told(self, undone: Receipt, what: ActionId, by: ActionId, why: str) -> Ended:
         match undone:
             case Waiting():
@@ -147,9 +160,8 @@ class Attempts:
             case Finished() if undone.outcome.ok:
                 conflicts = conflicts_in(undone)
                 await self._gate.mark_undone(what, by=by, partly=bool(conflicts))
-                return Ended(
-                    fate=Fate.FAILED, why=f"{why} ({'taken back in part: ' + '; '.join(conflicts) if conflicts else 'taken back'})"
-                )
+                how = f"taken back in part: {'; '.join(conflicts)}" if conflicts else "taken back"
+                return Ended(fate=Fate.FAILED, why=f"{why} ({how})", undone=not conflicts)
             case _:
                 reason = undone.outcome.error if isinstance(undone, Finished) else undone.reason
                 return Ended(fate=Fate.FAILED, why=f"{why} (could not be taken back: {reason})")

@@ -23,9 +23,13 @@ class UndoWorker:
         lines: list[str] = []
         restored = kept = 0
         steps = _steps(run.spec)
+        done: list[tuple[str, Mapping[str, JsonValue], JsonValue]] = []
         for number, step in enumerate(steps, start=1):
             of = ActionId(str(step["of"]))
-            receipt = await self._take_back(run, number, step, of, gate)
+            action = self._taking_back(run, number, step, _following(step, done, gate))
+            receipt = await self._take_back(run, action, of, gate)
+            if isinstance(receipt, Finished) and receipt.outcome.ok:
+                done.append((action.tool, action.args, receipt.outcome.result))
             crashpoint("undone")
             match receipt:
                 case Waiting():
@@ -44,16 +48,12 @@ class UndoWorker:
         spared = f", {kept} of them not where somebody made a later change" if kept else ""
         return LegEnd(state=state, summary="\n".join([f"{restored} of {len(steps)} actions taken back{spared}", *lines]))
 
-    async def _take_back(self, run: Run, number: int, step: Mapping[str, JsonValue], of: ActionId, gate: Gate) -> Receipt:
-        args = step["args"]
-        action = Action.wanting(
-            action_id(run.id, f"undo.{number}"),
-            actor=run.actor,
-            tool=str(step["tool"]),
-            args=args if isinstance(args, Mapping) else {},
-            reason=f"undo {of}",
-            undoes=of,
-        )
+    def _taking_back(self, run: Run, number: int, step: Mapping[str, JsonValue], args: Mapping[str, JsonValue]) -> Action:
+        of = ActionId(str(step["of"]))
+        name = action_id(run.id, f"undo.{number}")
+        return Action.wanting(name, actor=run.actor, tool=str(step["tool"]), args=args, reason=f"undo {of}", undoes=of)
+
+    async def _take_back(self, run: Run, action: Action, of: ActionId, gate: Gate) -> Receipt:
         situation = Situation(
             level=run.level, words=_named(action, gate), planned=True, ordered_by=run.actor.removeprefix("person:"), where=f"undo of {of}"
         )
@@ -61,6 +61,18 @@ class UndoWorker:
         if isinstance(receipt, Finished) and receipt.outcome.ok:
             await gate.mark_undone(of, by=action.id, partly=bool(conflicts_in(receipt)))
         return receipt
+
+
+def _following(
+    step: Mapping[str, JsonValue], done: Sequence[tuple[str, Mapping[str, JsonValue], JsonValue]], gate: Gate
+) -> Mapping[str, JsonValue]:
+    """The step's arguments, now that those before it were made."""
+    args, tool = step["args"], gate.tools.get(str(step["tool"]))
+    found: Mapping[str, JsonValue] = args if isinstance(args, Mapping) else {}
+    for name, earlier, result in done:
+        if tool is not None and name == tool.spec.name:
+            found = tool.following(found, earlier, result)
+    return found
 
 
 def _named(action: Action, gate: Gate) -> str:

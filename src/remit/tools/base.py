@@ -59,6 +59,9 @@ class BaseTool(ABC):
     def left(self, args: Mapping[str, JsonValue], result: JsonValue) -> Mapping[str, JsonValue]:  # noqa: ARG002 - part of the port
         return args
 
+    def following(self, args: Mapping[str, JsonValue], earlier: Mapping[str, JsonValue], result: JsonValue) -> Mapping[str, JsonValue]:  # noqa: ARG002 - part of the port
+        return args
+
     def joined(self, calls: Sequence[Mapping[str, JsonValue]]) -> Sequence[Mapping[str, JsonValue]]:
         return calls
 

@@ -227,6 +227,7 @@ class CalendarRestore(RestoreTool, _OnCalendar):
 
     spec = ToolSpec(
         name="calendar.restore",
+        undoes=True,
         description="Put an event back as it was before an earlier action. Used by undo.",
         schema=schema(
             ("calendar", "event", "etag", "was"),

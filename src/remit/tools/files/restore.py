@@ -34,6 +34,7 @@ class FilesRestore(PlanTool):
     keep_aside = True
     spec = ToolSpec(
         name="files.restore",
+        undoes=True,
         description="Put files back as they were before an earlier action. Used by undo.",
         schema=schema(("changes",), changes={"type": ["array", "object"], "description": "what the action recorded, inverted"}),
         effect=Effect.REVERSIBLE,

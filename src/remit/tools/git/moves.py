@@ -131,6 +131,7 @@ class GitRestore(MovesRef):
 
     spec = ToolSpec(
         name="git.restore",
+        undoes=True,
         description="Put a branch back where it was before an earlier action. Used by undo.",
         schema=schema(
             ("ref", "old", "new"),

@@ -149,6 +149,7 @@ class GitPushBack(_Pushes):
 
     spec = ToolSpec(
         name="git.push_back",
+        undoes=True,
         description="Move a remote's branch back to where it was before an earlier push. Used by undo.",
         schema=schema(("ref", "old", "new"), repo=REPO, remote=_REMOTE, ref={"type": "string", "pattern": "^refs/heads/"}, old=ID, new=ID),
         effect=Effect.IRREVERSIBLE,

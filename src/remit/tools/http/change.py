@@ -31,6 +31,9 @@ class _OnService(ResourceTool):
     def targets(self, args: Mapping[str, JsonValue]) -> tuple[str, ...]:
         return (self._resource(args).place.url,)
 
+    def visible(self, args: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
+        return {**super().visible(args), "path": named(self._services, text(args, "service")).path(text(args, "path"))}
+
     def back(self, call: Call) -> Mapping[str, JsonValue]:
         return {"service": call.args["service"], "path": call.args["path"]}
 
@@ -102,6 +105,7 @@ class HttpRestore(RestoreTool, _OnService):
 
     spec = ToolSpec(
         name="http.restore",
+        undoes=True,
         description="Put a resource of a service back as it was before an earlier action. Used by undo.",
         schema=schema(
             ("service", "path", "etag", "was"),

@@ -188,6 +188,7 @@ class PullClose(_Pulls):
 
     spec = ToolSpec(
         name="git.pull_close",
+        undoes=True,
         description="Close a pull request. Used by undo.",
         schema=schema(("service", "number", "title"), service=NAME, number={"type": "integer", "minimum": 1}, title={"type": "string"}),
         effect=Effect.COMPENSABLE,

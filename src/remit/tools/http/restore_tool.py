@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from remit.domain.values import JsonValue
 from remit.domain.visible import visible
@@ -56,6 +56,21 @@ class RestoreTool(ResourceTool):
     async def probe(self, call: Call) -> Probed:
         return Probed(happened=Happened.NO, again=True) if _conflict(call) else await super().probe(call)
 
+    def following(self, args: Mapping[str, JsonValue], earlier: Mapping[str, JsonValue], result: JsonValue) -> Mapping[str, JsonValue]:
+        """What the other one put back is what this one's action left, under the name that the service gave it now."""
+        now = result.get("etag") if isinstance(result, Mapping) else None
+        return {**args, "etag": now} if now and _leads(earlier, args) else args
+
+    def joined(self, calls: Sequence[Mapping[str, JsonValue]]) -> Sequence[Mapping[str, JsonValue]]:
+        found: list[Mapping[str, JsonValue]] = []
+        for call in calls:
+            before = next((n for n, earlier in enumerate(found) if _leads(earlier, call)), None)
+            if before is None:
+                found.append(call)
+            else:
+                found[before] = {**found[before], "was": call["was"]}
+        return found
+
     def done(self, call: Call, before: Standing | None, now: Standing | None) -> bool:  # noqa: ARG002 - what was there decides
         was = unpack(call.args["was"], self.store)
         return was is now if was is None or now is None else not self.differing(call, was, now)
@@ -69,6 +84,13 @@ class RestoreTool(ResourceTool):
 
     def _kept(self, call: Call, why: str) -> dict[str, JsonValue]:
         return {"conflicts": [{"path": self.resource(call).place.url, "detail": why}], "etag": ""}
+
+
+def _leads(earlier: Mapping[str, JsonValue], args: Mapping[str, JsonValue]) -> bool:
+    """Whether one of them puts back what the other one's action left."""
+    was = earlier.get("was")
+    places = [{name: value for name, value in one.items() if name not in {"etag", "was"}} for one in (earlier, args)]
+    return places[0] == places[1] and isinstance(was, Mapping) and was.get("etag") == args.get("etag")
 
 
 def _conflict(call: Call) -> str:

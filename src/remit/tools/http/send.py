@@ -47,6 +47,9 @@ class HttpSend(BaseTool):
     def targets(self, args: Mapping[str, JsonValue]) -> tuple[str, ...]:
         return (named(self._services, text(args, "service")).place(text(args, "path")).url,)
 
+    def visible(self, args: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
+        return {**super().visible(args), "path": named(self._services, text(args, "service")).path(text(args, "path"))}
+
     def title(self, args: Mapping[str, JsonValue]) -> str:
         return f"{text(args, 'method')} {visible(self.targets(args)[0], keep='')}"
 

@@ -45,6 +45,10 @@ class Service:
             raise ArgsInvalid(f"{path!r} leads out of {self.name}", fix=f"name a path below {self.base.url}")
         return found
 
+    def path(self, path: str) -> str:
+        """The same path in one spelling, for those who make rules on it."""
+        return _plain(self.place(path).url.removeprefix(self.base.url.rstrip("/")).lstrip("/"))
+
     def holds(self, url: str) -> bool:
         """Whether it is a place of this service; of a URL in the form that `read_url` gives it."""
         return url == self.base.url or url.startswith(self.base.url.rstrip("/") + "/")

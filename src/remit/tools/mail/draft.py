@@ -77,6 +77,7 @@ class MailDiscard(BaseTool):
 
     spec = ToolSpec(
         name="mail.discard",
+        undoes=True,
         description="Remove a draft that an earlier action made. Used by undo.",
         schema=schema(
             ("account", "message_id", "digest"),

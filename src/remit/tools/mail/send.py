@@ -89,6 +89,7 @@ class MailCancel(BaseTool):
 
     spec = ToolSpec(
         name="mail.cancel",
+        undoes=True,
         description="Call back a letter that is held in the outbox, before it goes. Used by undo.",
         schema=schema(("account", "id"), account={"type": "string"}, id=_ID),
         effect=Effect.COMPENSABLE,

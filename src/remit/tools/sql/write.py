@@ -71,6 +71,7 @@ class SqlRestore(RowTool):
     partial = True
     spec = ToolSpec(
         name="sql.restore",
+        undoes=True,
         description="Put rows back as they were before an earlier action. Used by undo.",
         schema=schema(
             ("database", "rows"), database=DATABASE, rows={"type": ["array", "object"], "description": "what the action recorded"}
