@@ -145,6 +145,20 @@ def test_a_pause_ends_what_is_under_way_and_begins_nothing(world: World) -> None
     assert world.there() == ["second.txt", "third.txt"]
 
 
+@proves("steering.stop")
+def test_a_run_under_way_is_stopped(world: World) -> None:
+    """Nothing more is begun, what is under way is waited for, and then the run is closed; a second time it is said to have ended."""
+    with world.under_way() as (process, run):
+        stopping = world.remit.start("stop", run)
+        assert stopping.stderr is not None
+        assert "nothing more is begun" in stopping.stderr.readline()
+        world.end(process)
+        out, _ = stopping.communicate(timeout=60)
+    assert (stopping.returncode, out.startswith("stopped: stopped by ")) == (0, True)
+    assert world.there() == []
+    assert "has ended already" in world.remit("stop", run).err
+
+
 @proves("steering.plan")
 def test_a_plan_is_changed_while_it_runs(world: World) -> None:
     """What has not begun is as the new plan says, and what nobody plans any more is not done. It is kept as a plan file."""

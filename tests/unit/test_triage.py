@@ -65,8 +65,8 @@ def test_a_models_opinion_never_raises_what_is_tolerated(judgement: int, toleran
 def test_a_persons_habit_makes_it_stricter_and_never_looser() -> None:
     """Three choices of one level for such tasks count when they are stricter; looser ones are mentioned only."""
     task = Task(words="x", acts=(LOOK, WRITE))
-    strict = tuple(Past(quadrant="DELEGATE", level=Level.COLLABORATOR) for _ in range(3))
-    loose = tuple(Past(quadrant="DELEGATE", level=Level.OBSERVER) for _ in range(3))
+    strict = tuple(Past(quadrant="DELEGATE", level=Level.COLLABORATOR, about=frozenset({"files.read"})) for _ in range(3))
+    loose = tuple(Past(quadrant="DELEGATE", level=Level.OBSERVER, about=frozenset({"files.read"})) for _ in range(3))
     assert triage(Task(words="x", acts=task.acts, past=strict)).level is Level.COLLABORATOR
     assert triage(Task(words="x", acts=task.acts, past=strict[:2])).level is Level.APPROVER
     found = triage(Task(words="x", acts=task.acts, past=loose))

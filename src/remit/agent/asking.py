@@ -31,6 +31,8 @@ Pause = Callable[[float], Awaitable[None]]
 OnText = Callable[[str], None]
 
 _LASTING: Final = (ModelRequestRejectedError, ModelQuotaExceededError)
+_UNREADABLE: Final = (AttributeError, IndexError, KeyError, TypeError, ValueError)
+"""What clients of providers raise where an endpoint answers in another one's language."""
 _PASSING_STATUS: Final = frozenset({408, 409, 425, 429})
 
 
@@ -68,7 +70,7 @@ async def ask(
             if on_text is not None:
                 return await _streamed(model, messages, settings, parameters, on_text)
             return await model_request(model, messages, model_settings=settings, model_request_parameters=parameters)
-        except (AgentRunError, FallbackExceptionGroup) as failure:
+        except (AgentRunError, FallbackExceptionGroup, *_UNREADABLE) as failure:
             error = _heaviest(failure)
             if not _passing(error) or attempt == patience.attempts:
                 raise _verdict(error, model, attempt) from failure
@@ -91,10 +93,12 @@ async def _streamed(
     return stream.get()
 
 
-def _heaviest(failure: AgentRunError | FallbackExceptionGroup) -> AgentRunError:
+def _heaviest(failure: Exception) -> AgentRunError:
     """Of a chain of models that all failed: one that may pass when there is one, as then it is worth asking again."""
     if isinstance(failure, AgentRunError):
         return failure
+    if not isinstance(failure, FallbackExceptionGroup):
+        return UnexpectedModelBehavior(f"the answer is not of the form that this provider's client expects ({failure})")
     errors = [error for error in failure.exceptions if isinstance(error, AgentRunError)]
     return next((error for error in errors if _passing(error)), errors[-1] if errors else UnexpectedModelBehavior(str(failure)))
 

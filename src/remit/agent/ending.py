@@ -27,13 +27,22 @@ async def last_word(run: Run, gate: Gate, talk: Talk, course: Course) -> LegEnd 
     if course.now.chat:
         return LegEnd(state=RunState.WAITING, summary=text[:LONGEST_SUMMARY])
     if plan is None:
-        return LegEnd(state=_state(head, short=_unfinished(talk)), summary=text[:LONGEST_SUMMARY])
+        said = text[:LONGEST_SUMMARY]
+        if not any(end == "succeeded" for _, end in talk.ends):
+            return LegEnd(state=_state(head, short=True), summary=f"{said}\n\nnothing was done: these are only a model's words")
+        return LegEnd(
+            state=_state(head, short=_unfinished(talk)), summary=f"{said}\n\nnot verified: there was no plan with checks to look at"
+        )
     modest = head.startswith(("PARTLY", "COULD NOT"))
     standing = {step.id: await _standing(run, gate, talk, course, step, asks=not modest) for step in plan.steps}
     waiting = tuple(ended.question for ended in standing.values() if ended.question is not None)
     if waiting:
         return LegEnd(state=RunState.WAITING, summary="a person is asked", waiting=waiting)
-    missing = {step: ended for step, ended in standing.items() if ended.fate is not Fate.PASSED}
+    theirs = {step: hand.who for step, hand in course.now.by_hand.items() if hand.state is Hand.TAKEN and step in standing}
+    theirs = {step: who for step, who in theirs.items() if standing[step].fate is not Fate.PASSED}
+    missing = {step: ended for step, ended in standing.items() if ended.fate is not Fate.PASSED and step not in theirs}
+    if theirs and not missing:
+        return LegEnd(state=RunState.WAITING, summary="\n".join(f"{step} is taken over by {who}" for step, who in theirs.items()))
     if missing and not modest and talk.reminded < _REMINDERS:
         return Told(end="unverified", text=_reminder(missing), taint="yes" if any(one.tainted for one in missing.values()) else "")
     summary = f"{text[:LONGEST_SUMMARY]}\n\n{_seen(plan, standing, course.dropped, talk)}"

@@ -37,8 +37,6 @@ def checked(text: str, step: str, why: str, *, undone: bool) -> str:
     told = told if isinstance(told, dict) else {}
     if why:
         told["status"] = "failed, what it did was taken back" if undone else "done, but its check failed"
-    if undone:
-        told.pop("result", None)
     return canonical({**told, "step": step, "check": f"failed: {_bounded(why)}" if why else "holds"})
 
 

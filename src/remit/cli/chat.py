@@ -51,13 +51,16 @@ def chat(*, message: str | None, which: str | None, last: bool, export: Path | N
             _export(app, run, export)
             return
         talk = _Talk(app, run, model or os.environ.get("REMIT_MODEL", ""))
-        if message is None and sys.stdin.isatty():
-            code = talk.at_terminal()
-        else:
-            code = talk.say(message if message is not None else sys.stdin.read())
+        code = talk.at_terminal() if message is None and sys.stdin.isatty() else talk.say(_message(message))
     finally:
         app.close()
     sys.exit(code)
+
+
+def _message(message: str | None) -> str:
+    """What is said, and under it what comes through a pipe."""
+    piped = "" if sys.stdin is None or sys.stdin.isatty() else sys.stdin.read()
+    return "\n\n".join(part for part in (message or "", piped) if part.strip())
 
 
 class _Talk:
@@ -100,6 +103,9 @@ class _Talk:
                 code = self._command(line) if line.startswith("/") else self.say(line)
             except (ModelTrouble, BadInput) as error:
                 click.echo(f"remit: {error}", err=True)
+            if self._run is not None and self._app.runs.ended(self._run.id) is not None:
+                click.echo(f"(run {self._run.id} is over; what you say now begins a new conversation)")
+                self._run = None
         if self._run is not None:
             click.echo(f"\nremit chat --continue {self._run.id} goes on here")
         return code
@@ -111,7 +117,7 @@ class _Talk:
                 level, _, words = rest.strip().partition(" ")
                 if level not in list(Level):
                     raise BadInput(f"{level!r} is no level", fix=f"/run {' | '.join(Level)}")
-                self._app.steer.promote(self._run.id, Level(level), words or HAND_OVER, who=person())
+                self._app.steer.promote(self._run.id, Level(level), words, who=person())
                 return self._answer(self._run.id)
             case "/export" if self._run is not None and rest:
                 _export(self._app, self._run, Path(rest.strip()))
@@ -141,14 +147,14 @@ class _Talk:
         sys.stdout.flush()
 
 
-HAND_OVER: Final = "Go on by yourself with what we talked about, until it is done."
-
-
 def _conversation(which: str | None, *, last: bool) -> Run | None:
     app = App(places())
     try:
-        if which:
-            return app.runs.load(find_run(app, which))
+        if which is not None:
+            run = app.runs.load(find_run(app, which))
+            if not app.steer.now(run).chat and app.runs.ended(run.id) is None:
+                raise BadInput(f"{run.id} is a run, which acts by itself", fix=f"`remit runs {run.id} chat` makes a conversation of it")
+            return run
         if not last:
             return None
         found = [run for run in map(app.runs.load, app.journal.find_runs("")) if app.steer.now(run).chat]

@@ -66,7 +66,7 @@ def run(
             plan = read_plan_file(app, what, _inputs(inputs))
             from remit.cli.foretelling import foretold
 
-            told, possible = foretold(app, plan, _level(level, plan))
+            told, possible = foretold(app, plan, _level(app, level, plan))
             click.echo(told)
             sys.exit(DONE if possible else NOT_DONE)
         opened = _open(app, what, level, model, _inputs(inputs))
@@ -136,7 +136,7 @@ def _open(app: App, what: str, level: str | None, model: str | None, inputs: Map
         opened = app.open_plan(plan, level=chosen or stricter(Level.CONSULTANT, found.level), who=person())
         app.triaging.remember(opened, found, chosen)
         return opened
-    if not what.strip() or Path(what).is_dir():
+    if not what.strip() or _is_folder(what):
         raise BadInput(f"{what!r} is neither a plan file nor a goal", fix="give a .toml or .yaml file, or say in words what shall be done")
     if inputs:
         raise BadInput("--set fills inputs of a plan file, and this is a goal", fix="put the values into the goal")
@@ -149,8 +149,18 @@ def _open(app: App, what: str, level: str | None, model: str | None, inputs: Map
     return opened
 
 
-def _level(level: str | None, plan: Plan) -> Level:
-    return Level(level) if level else plan.level or Level.CONSULTANT
+def _is_folder(what: str) -> bool:
+    try:
+        return Path(what).is_dir()
+    except (OSError, ValueError):  # too long, or with a zero in it: then it names nothing
+        return False
+
+
+def _level(app: App, level: str | None, plan: Plan) -> Level:
+    """What the person says, or their plan, or else what triage finds, but never looser than consultant."""
+    if level or plan.level:
+        return Level(level) if level else plan.level or Level.CONSULTANT
+    return stricter(Level.CONSULTANT, triage(app.triaging.task(plan.goal, plan)).level)
 
 
 def _inputs(pairs: tuple[str, ...]) -> dict[str, JsonValue]:

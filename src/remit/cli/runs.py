@@ -6,6 +6,8 @@ import asyncio
 import importlib
 import json
 import sys
+from contextlib import suppress
+from typing import Final
 
 import click
 
@@ -13,10 +15,14 @@ from remit.app import App, places
 from remit.cli import show as look
 from remit.cli.finding import find_action, find_run
 from remit.cli.person import person
-from remit.domain.run import Run, RunKind
-from remit.errors import RunBusy
+from remit.domain.run import LegEnd, Run, RunKind
+from remit.domain.values import RunId
+from remit.errors import BadInput, RunBusy
 
 _GOAL = 80
+_PATIENCE: Final = 60.0
+"""Seconds that a run under way is waited for."""
+_LOOK: Final = 0.2
 _STEERING = ("plan", "level", "pause", "say", "take", "done", "back", "promote", "chat")
 
 
@@ -86,11 +92,31 @@ def stop(which: str, why: str) -> None:
     """Close the open run whose id starts with WHICH. What it did stays; `remit undo` takes it back."""
     app = App(places())
     try:
-        end = asyncio.run(app.engine.stop(find_run(app, which), why=why or f"stopped by {person()}"))
+        run = find_run(app, which)
+        ended = app.runs.ended(run)
+        if ended is not None:
+            raise BadInput(f"{run} has ended already: {ended.state}", fix=f"`remit undo {run}` takes back what it did")
+        end = asyncio.run(_stopped(app, run, why or f"stopped by {person()}"))
         click.echo(f"{end.state}: {end.summary}")
     finally:
         app.close()
     sys.exit(0)
+
+
+async def _stopped(app: App, run: RunId, why: str) -> LegEnd:
+    """While another process runs it, that one is asked to begin nothing more, and waited for."""
+    try:
+        return await app.engine.stop(run, why=why)
+    except RunBusy:
+        app.steer.pause(run, who=person())
+    click.echo("it is under way: nothing more is begun; waiting for what is", err=True)
+    for _ in range(int(_PATIENCE / _LOOK)):
+        await asyncio.sleep(_LOOK)
+        with suppress(RunBusy):
+            return await app.engine.stop(run, why=why)
+    raise RunBusy(
+        f"what is under way in {run} has not ended", fix=f"nothing more is begun; say `remit stop {run}` again, or end its process"
+    )
 
 
 def _unfinished(app: App, run: Run, *, waiting: bool) -> str:

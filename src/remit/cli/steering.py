@@ -11,7 +11,6 @@ import click
 
 from remit.app import App, places
 from remit.cli import show
-from remit.cli.chat import HAND_OVER
 from remit.cli.finding import find_run
 from remit.cli.person import person
 from remit.domain.action import Level
@@ -73,7 +72,7 @@ def say(ctx: click.Context, text: str) -> None:
 def promote(ctx: click.Context, to: str, words: str | None) -> None:
     """Make a run of a conversation: it goes on by itself at LEVEL, with all that was said, until it is done. WORDS say what to do."""
     with _steered(ctx) as (app, run):
-        app.steer.promote(run.id, Level(to), words or HAND_OVER, who=person())
+        app.steer.promote(run.id, Level(to), words or "", who=person())
         click.echo(f"`remit resume {run.id}` goes on by itself, at level {to}")
 
 

@@ -31,8 +31,8 @@ from remit.gate.judgement import Given, Judgement, Wider
 from remit.policy.judge import Policy
 from remit.ports import Call, Clock, Journal, Preview, Tool
 
-_UNFIT: Final = (BadInput, OutsideRoots)
-"""The action cannot be judged as it is."""
+_UNFIT: Final = (BadInput, OutsideRoots, ToolFailed)
+"""The action cannot be judged as it is: its arguments name nothing that is there."""
 _CANNOT: Final = (BadInput, ToolFailed)
 """The tool says before the start that it cannot: bad input, too, may show only once the tool looks."""
 _ROUNDS: Final = 4

@@ -86,6 +86,8 @@ class Past:
 
     quadrant: str
     level: Level
+    about: frozenset[str] = frozenset()
+    """Its tools, or what its words said was to be done."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +106,12 @@ class Task:
     wrong: int = 0
     """Of these: denied, edited or undone."""
 
+    @property
+    def about(self) -> frozenset[str]:
+        """By what it is known as the same kind of task again."""
+        wording = read_words(self.words)
+        return frozenset(act.tool for act in self.acts) or frozenset((*wording.plain, *wording.grave, *wording.judged))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Triage:
@@ -118,6 +126,7 @@ class Triage:
     asks: tuple[str, ...] = ()
     vague: str = ""
     """What a person has to say before anything at all is done: the task is grave, and names nothing."""
+    about: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -141,7 +150,7 @@ def triage(task: Task) -> Triage:
     if task.stakes is Stakes.HIGH and level is Level.APPROVER:
         level = Level.CONSULTANT
         reasons.append("the stakes are high: not more than consultant")
-    habit = _habit(task.past, quadrant)
+    habit = _habit([one for one in task.past if one.about & task.about], quadrant)
     if habit is not None and habit is not level:
         stricter = _rank(habit) < _rank(level)
         reasons.append(f"you mostly chose {habit} for such tasks" + ("" if stricter else "; say so if you want it again"))
@@ -155,7 +164,8 @@ def triage(task: Task) -> Triage:
         uncertainty=uncertainty,
         reasons=tuple(reasons),
         asks=_asks(task, judgement, tolerance) if uncertainty > SURE else (),
-        vague=_vague(task),
+        vague="" if task.acts else vague_in(task.words),
+        about=tuple(sorted(task.about)),
     )
 
 
@@ -244,9 +254,10 @@ def _asks(task: Task, judgement: _Axis, tolerance: _Axis) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _vague(task: Task) -> str:
-    wording = read_words(task.words)
-    if task.acts or not wording.grave_and_vague:
+def vague_in(words: str) -> str:
+    """What a person has to say before anything at all is done, as the words are grave and name nothing; else empty."""
+    wording = read_words(words)
+    if not wording.grave_and_vague:
         return ""
     what = f"`{', '.join(wording.grave)}`"
     if wording.names_something:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 _GRAVE: Final = re.compile(
-    r"\b(pay|transfer|refund|buy|order|purchase|invest|sell|wipe|erase|delete|destroy|drop|purge|remove|clean(?:\s?up)?|clear|reset|revoke|"
+    r"\b(pay|transfer|refund|buy|order|purchase|invest|sell|wipe|erase|delete|destroy|drop|purge|remove|clean\s?up|clear|reset|revoke|"
     r"terminate|fire|cancel|deploy|release|publish|announce|send|e-?mail|notify|invite|post|tweet|merge|push|migrate|restart|shut\s?down|"
     r"format|overwrite|truncate|unsubscribe|disable|close|archive|ban|block|rotate|roll\s?back|terminate|sign|submit|book)\b",
     re.IGNORECASE,

@@ -16,9 +16,11 @@ from remit.errors import BadInput, NotFound
 from remit.gate.steering import Steer, Steered
 from remit.plans.keeping import as_done
 from remit.plans.spec import from_spec, to_spec
+from remit.policy.triage import vague_in
 from remit.ports import Clock, Journal
 from remit.runs.runs import Runs
 
+HAND_OVER: Final = "Go on by yourself with what we talked about, until it is done."
 _STEERED: Final = frozenset({RunKind.PLAN, RunKind.AGENT})
 
 
@@ -76,8 +78,14 @@ class SteerRuns:
         self._steer.say(run, text, who=who)
 
     def promote(self, run: RunId, level: Level, text: str, *, who: str) -> None:
+        """With what `text` says, or with what was talked about. Nothing grave is handed over that names nothing."""
         self._conversing(run, chat=True)
-        self._steer.promote(run, level, text, who=who)
+        loaded = self._runs.load(run)
+        said = text or "\n".join([loaded.goal, *(one.text for one in self.now(loaded).said)])
+        vague = vague_in(said)
+        if vague:
+            raise BadInput(vague, fix=f'hand it over with words: remit runs {run} promote {level} "…"')
+        self._steer.promote(run, level, text or HAND_OVER, who=who)
 
     def to_chat(self, run: RunId, *, who: str) -> None:
         self._conversing(run, chat=False)

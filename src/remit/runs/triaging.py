@@ -48,13 +48,18 @@ def past_choices(journal: Journal, clock: Clock) -> tuple[Past, ...]:
     """The levels that a person chose for earlier tasks."""
     notes = journal.search(text=_PART, kinds=(Kind.NOTE,), since=clock.now() - _DAYS_MS)
     bodies = [_about(_body(note.body_json)) for note in notes if note.part == _PART]
-    return tuple(Past(quadrant=str(one.get("quadrant", "")), level=Level(str(one["chosen"]))) for one in bodies[-_MOST:] if "chosen" in one)
+    return tuple(
+        Past(quadrant=str(one.get("quadrant", "")), level=Level(str(one["chosen"])), about=_words(one))
+        for one in bodies[-_MOST:]
+        if "chosen" in one
+    )
 
 
 def remember(journal: Journal, clock: Clock, run: RunId, found: Triage, chosen: Level, *, by_person: bool) -> None:
     """What was recommended for a run, and what a person chose instead or all the same."""
     body: dict[str, JsonValue] = {"v": 1, "quadrant": found.quadrant.name, "level": str(found.level), "judgement": found.judgement}
     body |= {"tolerance": found.tolerance, "uncertainty": found.uncertainty, "reasons": list(found.reasons)}
+    body["about"] = list(found.about)
     body |= {"chosen": str(chosen)} if by_person else {"used": str(chosen)}
     note = Draft(run=run, kind=Kind.NOTE, part=_PART, at=clock.now(), body={_PART: body})
     journal.append([note], durable=False).result()
@@ -86,6 +91,11 @@ def _act(plan: Plan, step: Step, way: Way, gate: Gate) -> Act:
         checked=bool(step.checks),
         high_stakes=step.high_stakes,
     )
+
+
+def _words(body: Mapping[str, JsonValue]) -> frozenset[str]:
+    listed = body.get("about")
+    return frozenset(map(str, listed)) if isinstance(listed, list) else frozenset()
 
 
 def _about(body: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
