@@ -52,6 +52,8 @@ def people(facts: Facts) -> int:
     changes_something = facts.effect is not Effect.PURE or facts.egress
     if facts.tainted and changes_something and (not facts.planned or facts.first_seen):
         asks = max(asks, 1)
+    if 0 <= facts.confidence < 67 and changes_something:
+        asks = max(asks, 1)
     if facts.anomaly >= 80 or not facts.budget_left or not facts.sandboxed:
         asks = max(asks, 1)
     return asks

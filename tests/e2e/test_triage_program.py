@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -105,3 +106,18 @@ def test_a_models_opinion_comes_from_a_real_endpoint(remit: Program) -> None:
     with Loopback([Reply(text="I would say it is fine")]) as server:
         (plain,) = remit.json("triage", "count the files", "--json", REMIT_MODEL="openai-compatible:tiny", REMIT_BASE_URL=server.address)
     assert plain["level"] == "approver"
+
+
+@proves("triage.record")
+def test_calls_that_were_denied_make_triage_stricter(remit: Program) -> None:
+    """What a person said of these tools counts, of no others; nothing is counted twice."""
+    plan = remit.plan('goal = "x"\n[[step]]\nid = "p"\ntool = "files.write"\nargs = { path = "a.txt", text = "a" }\n')
+    before = json.loads(remit("triage", plan, "--json").out)
+    remit("run", plan, "--level", "operator")
+    assert json.loads(remit("triage", plan, "--json").out)["tolerance"] == before["tolerance"]
+    remit("deny", remit.json("inbox", "--json")[0]["id"])
+    after = json.loads(remit("triage", plan, "--json").out)
+    assert after["tolerance"] == before["tolerance"] - 30
+    assert any("1 of 1 earlier calls" in reason for reason in after["reasons"])
+    other = remit.plan('goal = "x"\n[[step]]\nid = "p"\ntool = "files.mkdir"\nargs = { path = "a" }\n')
+    assert not any("earlier calls" in reason for reason in json.loads(remit("triage", other, "--json").out)["reasons"])

@@ -176,7 +176,12 @@ def test_messages_written_by_the_first_version_can_still_be_read(tmp_path: Path)
     )
     own, wrong = own_response(said, 1)
     today = response_body(
-        own, turn=1, tools=["count.up", "count.up"], wrong=wrong, prints={"system": "s", "tools": "t", "model": "m", "history": "h"}
+        own,
+        turn=1,
+        tools=["count.up", "count.up"],
+        wrong=wrong,
+        prints={"system": "s", "tools": "t", "model": "m", "history": "h"},
+        sure={},
     )
     today["wrong"] = lines[0]["body"]["wrong"]  # the reader's words for what is wrong may change
     assert today == lines[0]["body"]

@@ -15,7 +15,7 @@ from remit.agent.talk import Talk, Told
 from remit.agent.turns import Turn, Wanted
 from remit.crashpoint import crashpoint
 from remit.domain.action import Action, Effect
-from remit.domain.plan import Plan
+from remit.domain.plan import Plan, Step
 from remit.domain.receipt import Finished, Waiting
 from remit.domain.run import Run
 from remit.domain.situation import Situation
@@ -110,7 +110,8 @@ class Acting:
             level=self.course.now.level,
             planned=self.course.planned(call.tool, args),
             decided=self.course.decided(call.tool, args),
-            where=f"{situation.where}{f', step {step.id}: {step.reason}' if step else ''}",
+            confidence=call.sure,
+            where="\n".join(part for part in (_where(situation.where, step), f"measured: {call.how}" if call.how else "") if part),
         )
         receipt = await self.gate.submit(action, situation)
         crashpoint("agent.submitted")
@@ -170,6 +171,10 @@ class Acting:
         # An option is in the model's words, and may have come from anywhere: choosing it makes nothing the person's own.
         text = canonical({"status": f"answered by {reply.who}", "answer": reply.text})
         return Told(end="chosen" if reply.text in asking.options else "answered", text=text, call=call.name, tool=ASK)
+
+
+def _where(turn: str, step: Step | None) -> str:
+    return f"{turn}, step {step.id}: {step.reason}" if step else turn
 
 
 def _args(call: Wanted) -> dict[str, JsonValue]:

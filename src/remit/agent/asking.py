@@ -50,6 +50,9 @@ class Patience:
     """No `retry-after` is followed for longer."""
 
 
+_NOTHING: Final = ModelSettings()
+
+
 async def ask(
     model: Model,
     messages: Sequence[ModelMessage],
@@ -58,13 +61,14 @@ async def ask(
     patience: Patience,
     pause: Pause = asyncio.sleep,
     on_text: OnText | None = None,
+    extra: ModelSettings = _NOTHING,
 ) -> ModelResponse:
     """The model's next response; `on_text` is given its text as it comes.
 
     Raises ContextFull when the conversation is too long for it, ModelRejected when asking again cannot help, and
     ModelUnavailable when it did not help.
     """
-    settings = ModelSettings(timeout=patience.silence, request_timeout=patience.request, max_retries=0)
+    settings = ModelSettings(**extra, timeout=patience.silence, request_timeout=patience.request, max_retries=0)
     for attempt in range(1, patience.attempts + 1):
         try:
             if on_text is not None:

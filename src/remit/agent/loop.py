@@ -20,13 +20,15 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from pydantic_ai.messages import InstructionPart, ModelResponse
 from pydantic_ai.models import Model, ModelRequestParameters
+from pydantic_ai.settings import ModelSettings
 
 from remit.agent.acting import Acting
 from remit.agent.asking import OnText, Patience, Pause, ask
+from remit.agent.confidence import Measure, measured, worth_measuring
 from remit.agent.course import Course
 from remit.agent.ending import last_word
 from remit.agent.own import DEFINITIONS
@@ -39,11 +41,13 @@ from remit.crashpoint import crashpoint
 from remit.domain.entry import Draft, Kind
 from remit.domain.run import LegEnd, Run, RunState
 from remit.domain.values import JsonValue, QuestionId, canonical, digest
-from remit.errors import AlreadyRecorded, ContextFull
+from remit.errors import AlreadyRecorded, ContextFull, ModelTrouble
 from remit.gate.execution import written
 from remit.gate.gate import Gate
 from remit.ports import Clock, Journal, ToolSpec
 
+_LIKELIHOODS: Final[Any] = {"openai_logprobs": True, "openai_top_logprobs": 2}
+"""Understood by models that speak OpenAI's language, and passed over by others."""
 PRINT: Final = 16
 """Hex digits of a fingerprint: it notices change and keeps nobody out."""
 
@@ -207,20 +211,41 @@ class AgentWorker:
             instruction_parts=[InstructionPart(content=CHAT if chat else SYSTEM)],
             allow_text_output=True,
         )
+        measure = Measure.of(run.spec)
+        extra = _LIKELIHOODS if measure.margin else ModelSettings()
         response = await ask(
-            self._model, talk.messages, parameters, patience=self._limits.patience, pause=self._pause, on_text=self._on_text
+            self._model, talk.messages, parameters, patience=self._limits.patience, pause=self._pause, on_text=self._on_text, extra=extra
         )
         crashpoint("agent.responded")
         if stop := _unacceptable(response):
             await self._note(run, f"refused@{number}", {"v": 1, "why": stop})
             return stop
+        sure = await self._measured(talk, parameters, response, measure)
         own, wrong = own_response(response, number)
         tools = [self._toolbox.tool(call.tool_name) for call in own.tool_calls]
-        body = response_body(own, turn=number, tools=tools, wrong=wrong, prints={**self._prints, "history": talk.history[:PRINT]})
+        body = response_body(
+            own, turn=number, tools=tools, wrong=wrong, prints={**self._prints, "history": talk.history[:PRINT]}, sure=sure
+        )
         await self._write(Draft(run=run.id, kind=Kind.MESSAGE, at=self._clock.now(), part=str(number), body=body))
         talk.add_response(body)
         crashpoint("agent.response")
         return ""
+
+    async def _measured(
+        self, talk: Talk, parameters: ModelRequestParameters, response: ModelResponse, measure: Measure
+    ) -> dict[str, JsonValue]:
+        """How sure the model is of what it wants to change. An answer that cannot be had is left out of the count."""
+        if not worth_measuring(response, self._toolbox):
+            return {}
+        again = [
+            ask(self._model, talk.messages, parameters, patience=self._limits.patience, pause=self._pause)
+            for _ in range(measure.samples - 1)
+        ]
+        others = [one for one in await asyncio.gather(*again, return_exceptions=True) if not isinstance(one, ModelTrouble)]
+        for one in others:
+            if isinstance(one, BaseException):
+                raise one
+        return measured(response, [one for one in others if isinstance(one, ModelResponse)], self._toolbox, margin=measure.margin)
 
     def _stop(self, talk: Talk) -> str:
         """Why the model is not asked again, or nothing."""

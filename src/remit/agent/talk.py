@@ -158,10 +158,10 @@ class Talk:
         response = _response(body)
         self.turns += 1
         self.since += 1
-        tools, wrong = body.get("tools", []), body.get("wrong", {})
-        if not isinstance(tools, list) or not isinstance(wrong, dict):
-            raise JournalCorrupt("a journalled response does not name its tools", fix=_VERIFY)
-        self.open = read_turn(response, self.turns, tools, wrong)
+        try:
+            self.open = read_turn(response, self.turns, body)
+        except ValueError as error:
+            raise JournalCorrupt("a journalled response does not name its tools", fix=_VERIFY) from error
         self.malformed = self.malformed + 1 if self.open.malformed else 0
         self.messages.append(response)
         prints = body.get("print")
@@ -238,7 +238,13 @@ def tried(talk: Talk) -> str:
 
 
 def response_body(
-    response: ModelResponse, *, turn: int, tools: Sequence[str], wrong: Mapping[str, str], prints: Mapping[str, JsonValue]
+    response: ModelResponse,
+    *,
+    turn: int,
+    tools: Sequence[str],
+    wrong: Mapping[str, str],
+    prints: Mapping[str, JsonValue],
+    sure: Mapping[str, JsonValue],
 ) -> dict[str, JsonValue]:
     """The body of part `N`: the response as Pydantic AI persists it; what its calls mean, usage and fingerprint beside it."""
     (dumped,) = ModelMessagesTypeAdapter.dump_python([response], mode="json")
@@ -250,7 +256,8 @@ def response_body(
         "usage": {"in": response.usage.input_tokens, "out": response.usage.output_tokens},
         "print": dict(prints),
     }
-    return body | ({"tools": list(tools)} if tools else {}) | ({"wrong": dict(wrong)} if wrong else {})
+    optional: dict[str, JsonValue] = {"tools": list(tools), "wrong": dict(wrong), "sure": dict(sure)}
+    return body | {name: value for name, value in optional.items() if value}
 
 
 def seen_body(turn: int, told: Sequence[Told]) -> dict[str, JsonValue]:

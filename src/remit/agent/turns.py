@@ -25,6 +25,10 @@ class Wanted:
     tool: str
     args_json: str
     wrong: str = ""
+    sure: int = -1
+    """Per cent, where it was measured."""
+    how: str = ""
+    """By what."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,8 +80,10 @@ def own_response(response: ModelResponse, number: int) -> tuple[ModelResponse, d
     return replace(response, parts=parts), wrong
 
 
-def read_turn(response: ModelResponse, number: int, tools: Sequence[JsonValue], wrong: Mapping[str, JsonValue]) -> Turn:
-    """The turn in a response of our own making; `tools` are what its calls meant when it was journalled."""
+def read_turn(response: ModelResponse, number: int, body: Mapping[str, JsonValue]) -> Turn:
+    """The turn in a response of our own making; its `body` says what its calls meant when it was journalled, and what was measured."""
+    tools = [str(tool) for tool in _list(body, "tools")]
+    wrong, sure = _object(body, "wrong"), _object(body, "sure")
     calls = [part for part in response.parts if isinstance(part, ToolCallPart)]
     return Turn(
         number=number,
@@ -85,14 +91,26 @@ def read_turn(response: ModelResponse, number: int, tools: Sequence[JsonValue], 
         calls=tuple(
             Wanted(
                 name=f"c{number}.{index}",
-                tool=str(tool),
+                tool=tool,
                 args_json=str(part.args),
                 wrong=str(wrong.get(str(index), "")),
+                sure=int(str(_object(sure, str(index)).get("percent", -1))),
+                how=str(_object(sure, str(index)).get("how", "")),
             )
             for index, (part, tool) in enumerate(zip(calls, tools, strict=True))
         ),
         cut=response.finish_reason == "length",
     )
+
+
+def _object(body: Mapping[str, JsonValue], key: str) -> Mapping[str, JsonValue]:
+    value = body.get(key)
+    return value if isinstance(value, Mapping) else {}
+
+
+def _list(body: Mapping[str, JsonValue], key: str) -> Sequence[JsonValue]:
+    value = body.get(key)
+    return value if isinstance(value, list) else []
 
 
 def scrubbed(value: object) -> JsonValue:

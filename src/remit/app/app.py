@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from remit.domain.action import Level
     from remit.domain.held import Held
     from remit.domain.plan import Plan
+    from remit.domain.question import Question
     from remit.domain.run import LegEnd, Run, RunKind
     from remit.domain.values import JsonValue, RunId
     from remit.gate.gate import Gate, Limits
@@ -207,11 +208,11 @@ class App:
         spec: dict[str, JsonValue] = {"model": model, "chat": True}
         return self.engine.open(kind=RunKind.AGENT, goal=text, level=Level.OPERATOR, actor=f"agent:{model}", spec=spec, roots=self._roots())
 
-    def open_goal(self, goal: str, *, level: Level, model: str, vague: str = "") -> Run:
-        """Write down a run that a model pursues; `vague` is what its person has to say first."""
+    def open_goal(self, goal: str, *, level: Level, model: str, vague: str = "", measure: Mapping[str, JsonValue] | None = None) -> Run:
+        """Write down a run that a model pursues; `vague` is what its person has to say first, `measure` how its sureness is found."""
         from remit.domain.run import RunKind
 
-        spec = {"model": model, "vague": vague} if vague else {"model": model}
+        spec: dict[str, JsonValue] = {"model": model, **({"vague": vague} if vague else {}), **(measure or {})}
         return self.engine.open(kind=RunKind.AGENT, goal=goal, level=level, actor=f"agent:{model}", spec=spec, roots=self._roots())
 
     def open_undo(self, plan: UndoPlan, *, who: str) -> Run:
@@ -223,6 +224,20 @@ class App:
         return self.engine.open(
             kind=RunKind.UNDO, goal=goal, level=Level.APPROVER, actor=f"person:{who}", spec=plan.to_spec(), roots=self._roots()
         )
+
+    def sure_before(self, question: Question) -> str:
+        """Where it was measured how sure a model was: how often calls about as sure turned out wrong; else empty."""
+        record = self.inbox.record(question)
+        facts = record.proposed.get("facts") if record.proposed else None
+        percent = facts.get("confidence", -1) if isinstance(facts, Mapping) else -1
+        if not isinstance(percent, int) or percent < 0:
+            return ""
+        from remit.runs.records import as_sure
+
+        reviewed, wrong = as_sure(self.journal, self.clock, record.tool, percent)
+        if not reviewed:
+            return f"nobody has answered for calls of {record.tool} that were about as sure ({percent} %)"
+        return f"of {reviewed} calls of {record.tool} that were about as sure ({percent} %), {wrong} were denied, edited or undone"
 
     def letters(self) -> list[tuple[Held, Run]]:
         """Letters that have not gone and were not called back, each with the run that lets it go; one may have ended without that."""

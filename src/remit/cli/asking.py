@@ -22,7 +22,7 @@ def confirm(text: str) -> bool:
 
 def ask_here(app: App, item: Question, *, who: str) -> bool:
     """Put one question at the terminal. False when the person wants to decide later; then nothing is recorded."""
-    click.echo("\n" + show.question(item))
+    click.echo("\n" + show.question(item, record=app.sure_before(item)))
     match item.kind:
         case QuestionKind.IN_DOUBT:
             said = _read("did it happen? [happened/not_happened/later] ", ("happened", "not_happened", "later"))

@@ -31,8 +31,8 @@ def inbox(which: str | None, as_json: bool) -> None:
         found = [q for q in app.inbox.pending() if not which or q.id.startswith(which)]
         for item in found:
             said = app.inbox.answers(item)
-            data = show.question_json(item) | {"answers": said}
-            click.echo(json.dumps(data, ensure_ascii=False) if as_json else show.question(item, said) + "\n")
+            data = show.question_json(item) | {"answers": said, "record": app.sure_before(item)}
+            click.echo(json.dumps(data, ensure_ascii=False) if as_json else show.question(item, said, app.sure_before(item)) + "\n")
         if not found and not as_json:
             click.echo("nothing waits for you" if not which else f"no open question starts with {which!r}")
             from remit.domain.run import RunKind

@@ -43,6 +43,16 @@ if TYPE_CHECKING:
     help="Folder it may work in (default here).",
 )
 @click.option("--set", "inputs", multiple=True, metavar="NAME=VALUE", help="Fill an input of the plan file; JSON values are read as such.")
+@click.option(
+    "--samples",
+    type=int,
+    default=1,
+    metavar="K",
+    help="Of a goal: ask the model K times what to change, and a person where it does not want the same each time.",
+)
+@click.option(
+    "--margin", is_flag=True, help="Of a goal: have the endpoint say how likely its words were, where it can, and use that alike."
+)
 @click.option("--wait", type=float, default=0.0, metavar="SECONDS", help="Stay and go on when somebody answers elsewhere.")
 @click.option("--dry-run", is_flag=True, help="Only say what each step of a plan file would be allowed; nothing is run or recorded.")
 @click.option("--json", "as_json", is_flag=True, help="Print only one JSON object at the end.")
@@ -52,6 +62,8 @@ def run(
     model: str | None,
     roots: tuple[Path, ...],
     inputs: tuple[str, ...],
+    samples: int,
+    margin: bool,
     wait: float,
     dry_run: bool,
     as_json: bool,
@@ -69,7 +81,7 @@ def run(
             told, possible = foretold(app, plan, _level(app, level, plan))
             click.echo(told)
             sys.exit(DONE if possible else NOT_DONE)
-        opened = _open(app, what, level, model, _inputs(inputs))
+        opened = _open(app, what, level, model, _inputs(inputs), _measure(samples, margin=margin))
         if not as_json:
             click.echo(f"run {opened.id} at level {opened.level} in {', '.join(opened.roots)}")
             if level is None and opened.level is not Level.CONSULTANT:
@@ -128,8 +140,20 @@ def _open_runs(which: str | None) -> list[Run]:
         app.close()
 
 
-def _open(app: App, what: str, level: str | None, model: str | None, inputs: Mapping[str, JsonValue]) -> Run:
+def _measure(samples: int, *, margin: bool) -> dict[str, JsonValue]:
+    if samples == 1 and not margin:
+        return {}
+    from remit.agent.confidence import Measure
+
+    return Measure(samples=samples, margin=margin).checked().to_spec()
+
+
+def _open(
+    app: App, what: str, level: str | None, model: str | None, inputs: Mapping[str, JsonValue], measure: Mapping[str, JsonValue]
+) -> Run:
     if what.endswith(PLAN_ENDINGS):
+        if measure:
+            raise BadInput("--samples and --margin are about a model, and a plan file has none", fix="leave them out")
         plan = read_plan_file(app, what, inputs)
         found = triage(app.triaging.task(plan.goal, plan))
         chosen = Level(level) if level else plan.level
@@ -144,7 +168,7 @@ def _open(app: App, what: str, level: str | None, model: str | None, inputs: Map
     app.check_model(name)
     found = triage(app.triaging.task(what, None))
     chosen = Level(level) if level else stricter(Level.CONSULTANT, found.level)
-    opened = app.open_goal(what, level=chosen, model=name, vague=found.vague)
+    opened = app.open_goal(what, level=chosen, model=name, vague=found.vague, measure=measure)
     app.triaging.remember(opened, found, Level(level) if level else None)
     return opened
 

@@ -36,10 +36,10 @@ def when(at: int) -> str:
     return datetime.fromtimestamp(at / 1000, tz=UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
-def question(item: Question, answers: Sequence[str] = ()) -> str:
+def question(item: Question, answers: Sequence[str] = (), record: str = "") -> str:
     """A whole question: id, verb and target, why, everything it would do, what was answered so far, and how to answer."""
     lines = [click.style(f"{item.id}  {clean(item.title, keep='')}", bold=True)]
-    lines += _labelled("why", item.why) + _labelled("tried", item.tried)
+    lines += _labelled("why", item.why) + _labelled("so far", record) + _labelled("tried", item.tried)
     lines += [f"  | {line}" for line in clean(item.body).splitlines()]
     if item.clipped:
         lines.append("  | (too large to be shown whole; what is approved is this and nothing else)")

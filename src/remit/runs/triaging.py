@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from itertools import islice
 from typing import Final
 
 from remit.domain.action import Action, Level
@@ -19,11 +18,9 @@ from remit.plans.references import named_in, resolve
 from remit.policy.provenance import WORDS
 from remit.policy.triage import Act, Past, Triage
 from remit.ports import Clock, Journal
+from remit.runs.records import DAYS_MS, MOST, answered_for
 
 _PART: Final = "triage"
-_MOST: Final = 200
-"""Earlier calls, and earlier choices, that are looked at."""
-_DAYS_MS: Final = 90 * 24 * 3600 * 1000
 
 
 def acts_of(plan: Plan, gate: Gate) -> tuple[Act, ...]:
@@ -33,24 +30,17 @@ def acts_of(plan: Plan, gate: Gate) -> tuple[Act, ...]:
 
 def record_of(acts: tuple[Act, ...], journal: Journal, clock: Clock) -> tuple[int, int]:
     """How many of the latest calls of these tools a person answered for, and how many of them were denied, edited or undone."""
-    reviewed = wrong = 0
-    for tool in sorted({act.tool for act in acts}):
-        calls = journal.search(text=canonical({"tool": tool})[1:-1], kinds=(Kind.PROPOSED,), since=clock.now() - _DAYS_MS)
-        for call in islice(calls, _MOST):
-            said = list(journal.read(call.run, action=call.action, kinds=(Kind.ANSWERED, Kind.UNDONE)))
-            answers = {str(_body(one.body_json).get("answer", "undone")) for one in said}
-            reviewed += bool(answers)
-            wrong += bool(answers & {"deny", "edit", "undone"})
-    return reviewed, wrong
+    found = [answered_for(journal, clock, tool) for tool in sorted({act.tool for act in acts})]
+    return sum(reviewed for reviewed, _ in found), sum(wrong for _, wrong in found)
 
 
 def past_choices(journal: Journal, clock: Clock) -> tuple[Past, ...]:
     """The levels that a person chose for earlier tasks."""
-    notes = journal.search(text=_PART, kinds=(Kind.NOTE,), since=clock.now() - _DAYS_MS)
+    notes = journal.search(text=_PART, kinds=(Kind.NOTE,), since=clock.now() - DAYS_MS)
     bodies = [_about(_body(note.body_json)) for note in notes if note.part == _PART]
     return tuple(
         Past(quadrant=str(one.get("quadrant", "")), level=Level(str(one["chosen"])), about=_words(one))
-        for one in bodies[-_MOST:]
+        for one in bodies[-MOST:]
         if "chosen" in one
     )
 

@@ -1,0 +1,135 @@
+"""How sure a model is of a call: measured, and never asked, as what a model says of itself is no measurement.
+
+Agreement: asked the same again, how many of its answers want the same call, to the same places. Margin: by how much, at the tokens
+that name these places, the likeliest was likelier than the next. Of both the least counts. It can only raise scrutiny.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pydantic_ai.messages import ModelResponse, ToolCallPart
+
+from remit.agent.toolset import Toolbox
+from remit.agent.turns import strict_args
+from remit.domain.values import JsonValue, canonical, parse
+from remit.errors import BadInput
+
+MOST: Final = 15
+_WORDING: Final = 60
+"""A text that is longer says something, and does not say where or how much; no two answers have the same words."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measure:
+    """What is measured of calls that may change something."""
+
+    samples: int = 1
+    """How often the model is asked altogether; 1 measures no agreement."""
+    margin: bool = False
+    """Whether the endpoint is asked for the likelihoods of its tokens."""
+
+    @classmethod
+    def of(cls, spec: Mapping[str, JsonValue]) -> Measure:
+        samples = spec.get("samples", 1)
+        return cls(samples=samples if isinstance(samples, int) else 1, margin=bool(spec.get("margin")))
+
+    def checked(self) -> Measure:
+        """Raises BadInput for what cannot be measured."""
+        if not 1 <= self.samples <= MOST:
+            raise BadInput(f"{self.samples} samples cannot be taken", fix=f"ask from 1 to {MOST} times; 3 or 5 tell most")
+        return self
+
+    def to_spec(self) -> dict[str, JsonValue]:
+        return {**({"samples": self.samples} if self.samples > 1 else {}), **({"margin": True} if self.margin else {})}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sure:
+    """Of one call."""
+
+    percent: int
+    how: str
+
+
+def worth_measuring(response: ModelResponse, toolbox: Toolbox) -> bool:
+    """Looks need no second opinion."""
+    return any(toolbox.changes(toolbox.tool(call.tool_name)) for call in response.tool_calls)
+
+
+def measured(response: ModelResponse, others: Sequence[ModelResponse], toolbox: Toolbox, *, margin: bool) -> dict[str, JsonValue]:
+    """By the index of each call that may change something: how sure it is, in per cent, and by what that was found."""
+    logprobs = (response.provider_details or {}).get("logprobs") if margin else None
+    wanted = [{_essence(call, toolbox) for call in other.tool_calls} for other in others]
+    found: dict[str, JsonValue] = {}
+    for index, call in enumerate(response.tool_calls):
+        if not toolbox.changes(toolbox.tool(call.tool_name)):
+            continue
+        sures = []
+        if others:
+            same = 1 + sum(_essence(call, toolbox) in one for one in wanted)
+            sures.append(Sure(percent=100 * same // (1 + len(others)), how=f"{same} of {1 + len(others)} answers want this"))
+        least = _margin(logprobs, _places(call, toolbox)) if isinstance(logprobs, list) else None
+        if least is not None:
+            sures.append(Sure(percent=least, how=f"{least} points between this and the next likeliest"))
+        if sures:
+            low = min(sures, key=lambda one: one.percent)
+            found[str(index)] = {"percent": low.percent, "how": "; ".join(one.how for one in sures)}
+    return found
+
+
+def _essence(call: ToolCallPart, toolbox: Toolbox) -> str:
+    """Tool and places, as far as it names any: two letters to one person in other words are the same act, and so are two longer texts."""
+    tool = toolbox.tool(call.tool_name)
+    args = _args(call)
+    spec = toolbox.specs.get(tool)
+    named = {name: args[name] for name in (spec.salient if spec else ()) if name in args}
+    return canonical([tool, _outline(named or args)])
+
+
+def _outline(value: JsonValue) -> JsonValue:
+    if isinstance(value, str):
+        return value if len(value) <= _WORDING else "…"
+    if isinstance(value, Mapping):
+        return {name: _outline(item) for name, item in value.items()}
+    return [_outline(item) for item in value] if isinstance(value, Sequence) else value
+
+
+def _places(call: ToolCallPart, toolbox: Toolbox) -> list[str]:
+    spec = toolbox.specs.get(toolbox.tool(call.tool_name))
+    args = _args(call)
+    values = [args[name] for name in (spec.salient if spec else ()) if name in args]
+    return [value if isinstance(value, str) else canonical(value) for value in values]
+
+
+def _args(call: ToolCallPart) -> dict[str, JsonValue]:
+    value = parse(strict_args(call.args)[0])
+    return value if isinstance(value, dict) else {}
+
+
+def _margin(logprobs: Sequence[Any], places: Sequence[str]) -> int | None:
+    """The smallest distance at the tokens that write the places; None where the endpoint's tokens do not hold them."""
+    tokens = [one for one in logprobs if isinstance(one, Mapping) and isinstance(one.get("token"), str)]
+    whole = "".join(one["token"] for one in tokens)
+    least: float | None = None
+    for place in places:
+        begin = whole.rfind(place)
+        if begin < 0:
+            return None
+        at = 0
+        for one in tokens:
+            if begin < at + len(one["token"]) and at < begin + len(place):
+                least = min(_distance(one), 1.0 if least is None else least)
+            at += len(one["token"])
+    return None if least is None else max(0, math.floor(100 * least))
+
+
+def _distance(token: Mapping[str, Any]) -> float:
+    own = math.exp(float(token.get("logprob", 0.0)))
+    others = [
+        math.exp(float(one.get("logprob", -math.inf))) for one in token.get("top_logprobs") or () if one.get("token") != token["token"]
+    ]
+    return own - max(others, default=0.0)

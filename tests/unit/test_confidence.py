@@ -1,0 +1,93 @@
+"""How sure a model is: counted over its answers, and read from the likelihood of its words."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+from pydantic_ai.messages import ModelResponse, ToolCallPart
+
+from claims import proves
+from remit.agent.confidence import measured
+from remit.agent.toolset import Toolbox
+from remit.domain.action import Effect
+from remit.domain.values import JsonValue, canonical
+from remit.ports import ToolSpec
+
+_ANY: dict[str, JsonValue] = {"type": "object"}
+TOOLBOX = Toolbox(
+    [
+        ToolSpec(name="mail.send", description="", schema=_ANY, effect=Effect.DEFERRABLE, salient=("to",)),
+        ToolSpec(name="files.read", description="", schema=_ANY, effect=Effect.PURE),
+        ToolSpec(name="http.send", description="", schema=_ANY, effect=Effect.IRREVERSIBLE),
+    ]
+)
+LONG = "a text that is longer than anything that only says where or how much would be"
+
+
+def says(*calls: tuple[str, dict[str, JsonValue]], **details: Any) -> ModelResponse:
+    return ModelResponse(parts=[ToolCallPart(tool, canonical(args)) for tool, args in calls], provider_details=details or None)
+
+
+def letter(to: str, text: str = "x") -> tuple[str, dict[str, JsonValue]]:
+    return "mail-send", {"to": to, "text": text}
+
+
+def sure(response: ModelResponse, *others: ModelResponse, margin: bool = False) -> dict[str, Any]:
+    return measured(response, others, TOOLBOX, margin=margin)
+
+
+@proves("agent.confidence")
+def test_agreement_is_of_places_and_not_of_words() -> None:
+    """The same letter in other words agrees; another address, another tool and no call do not; looks are not measured."""
+    others = [says(letter("a@x", "other words")), says(letter("b@x")), says(), says(("files-read", {}), letter("a@x"))]
+    assert sure(says(letter("a@x")), *others)["0"]["percent"] == 60
+    assert sure(says(("files-read", {}), letter("a@x")), says(letter("a@x"))) == {"1": {"percent": 100, "how": "2 of 2 answers want this"}}
+    assert sure(says(("files-read", {})), says()) == {}
+
+
+@proves("agent.confidence")
+@pytest.mark.parametrize(
+    ("other", "percent"), [({"n": 1, "text": LONG + "!"}, 100), ({"n": 2, "text": LONG}, 50), ({"n": 1, "text": "no"}, 50)]
+)
+def test_where_a_tool_names_no_places_all_counts_but_long_wording(other: dict[str, JsonValue], percent: int) -> None:
+    """No two answers have the same long text; a short one may be the whole point."""
+    assert sure(says(("http-send", {"n": 1, "text": LONG})), says(("http-send", other)))["0"]["percent"] == percent
+
+
+def _tokens(*tokens: tuple[str, float, float]) -> list[dict[str, Any]]:
+    return [
+        {
+            "token": text,
+            "logprob": math.log(own),
+            "top_logprobs": [{"token": text, "logprob": math.log(own)}, {"token": "?", "logprob": math.log(next_)}],
+        }
+        for text, own, next_ in tokens
+    ]
+
+
+@proves("agent.confidence")
+@pytest.mark.parametrize(
+    ("tokens", "percent"),
+    [
+        (_tokens(("send to ", 0.3, 0.29), ("a", 0.9, 0.05), ("@x", 0.765, 0.2), (" now", 0.5, 0.4)), 56),
+        (_tokens(("a@", 0.5, 0.5), ("x", 0.9, 0.05)), 0),
+        (_tokens(("nothing of it", 0.9, 0.05)), None),
+        ([], None),
+    ],
+)
+def test_the_margin_is_that_of_the_least_sure_token_of_a_place(tokens: list[dict[str, Any]], percent: int | None) -> None:
+    """Other words may be as unsure as they like; where the endpoint's tokens do not hold the place, nothing is measured."""
+    found = sure(says(letter("a@x"), logprobs=tokens), margin=True)
+    assert (found["0"]["percent"] if found else None) == percent
+
+
+@proves("agent.confidence")
+def test_of_two_measurements_the_least_counts() -> None:
+    """Both are said."""
+    one = says(letter("a@x"), logprobs=_tokens(("a@x", 0.605, 0.3)))
+    assert sure(one, says(letter("a@x")), margin=True)["0"] == {
+        "percent": 30,
+        "how": "2 of 2 answers want this; 30 points between this and the next likeliest",
+    }
