@@ -62,6 +62,7 @@ CLAIMS: Final[dict[str, str]] = {
     "agent.gated_no_native": "Neither offered to the provider nor accepted from it.",
     "agent.gated_strict": "Duplicate keys: the library takes the last one; the gate's door tells the model to send it again.",
     "agent.gated_yes_is_no_approval": "Only an answer in the inbox does; after it the same call runs, once, however often it is resumed.",
+    "agent.goes_on_while_waiting": "While one step waits for a person, steps that do not need it are done; what waited happens once, and the model hears of it.",
     "agent.import_light": "`import remit.agent` alone loads neither pydantic_ai nor a provider's library.",
     "agent.keys_stay_home": "With REMIT_BASE_URL only REMIT_API_KEY travels, whatever else stands in the environment.",
     "agent.killed_many_times": "Nine deaths of one run, one after the other, each a step further; the end and the effects are the same.",

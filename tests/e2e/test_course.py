@@ -517,3 +517,84 @@ def test_what_only_takes_back_is_called_for_nothing_else(tmp_path: Path) -> None
         with pytest.raises(ArgsInvalid, match="only takes back what remit did"):
             app.gate.judge(action, Situation(level=Level.OBSERVER))
     app.close()
+
+
+SEND_FIRST = call(
+    "plan",
+    steps=[
+        step("send", "letter.post", {"to": "bob@example.org"}),
+        step("a", "files.write", {"path": "a.txt"}, holds("a.txt", "a"), needs=[]),
+        step("b", "files.write", {"path": "b.txt"}, holds("b.txt", "b"), needs=["send"]),
+    ],
+)
+SEND = call("letter.post", to="bob@example.org")
+
+
+@proves("agent.goes_on_while_waiting")
+@pytest.mark.parametrize(("answer", "end"), [(Answer.APPROVE, RunState.DONE), (Answer.DENY, RunState.PARTLY)])
+def test_independent_steps_are_done_while_one_waits(tmp_path: Path, answer: Answer, end: RunState) -> None:
+    """The model hears that it waits and what can go on; the same call is not made twice; at the end the run waits, and hears the answer."""
+    ended = "b is left out" if answer is Answer.DENY else "all is written"
+    after = [{"text": f"PARTLY: {ended}"}] if answer is Answer.DENY else [turn(WRITE_B), DONE]
+    course = Course(tmp_path, ByTurn(turn(SEND_FIRST), turn(SEND), turn(SEND, WRITE_A), {"text": "a is there, the letter waits"}, *after))
+    for _ in range(2):  # a leg that starts again asks and does nothing twice
+        assert course.leg().state is RunState.WAITING
+    assert course.there() == {"a.txt": "a"}
+    assert '"go on with":["a"]' in str(course.model.seen[2][-1]["text"])
+    assert "waits for a person already" in str(course.model.seen[3][-2]["text"])
+    assert len(course.model.seen) == 4
+    assert not course.sent.exists()
+    course.answer(answer)
+    finished = course.leg()
+    assert finished.state is end, finished.summary
+    assert "What waited for a person has ended" in str(course.model.seen[4][-1]["text"])
+    assert course.sent.exists() == (answer is Answer.APPROVE)
+    assert ("b.txt" in course.there()) == (answer is Answer.APPROVE)
+    assert ("verified: send: its call succeeded" in finished.summary) == (answer is Answer.APPROVE)
+
+
+@proves("agent.goes_on_while_waiting")
+def test_what_is_answered_meanwhile_is_heard_at_the_next_decision(tmp_path: Path) -> None:
+    """The letter goes once, while the model is at something else."""
+
+    def meanwhile() -> Mapping[str, JsonValue]:
+        course.answer(Answer.APPROVE)
+        return turn(WRITE_A)
+
+    course = Course(tmp_path, ByTurn(turn(SEND_FIRST), turn(SEND), meanwhile, turn(WRITE_B), DONE))
+    assert course.leg().state is RunState.DONE
+    assert course.sent.read_text(encoding="utf-8") == "bob@example.org\n"
+    assert "What waited for a person has ended" in "".join(str(item["text"]) for item in course.model.seen[3])
+
+
+@proves("agent.goes_on_while_waiting")
+@pytest.mark.parametrize("point", ["agent.submitted", "agent.seen", "started", "acted", "agent.response"])
+def test_killed_while_it_goes_on_beside_what_waits_nothing_is_done_twice(tmp_path: Path, point: str) -> None:
+    """At every place of the same story, and again at each later pass of that place."""
+    script: list[Turn] = [turn(SEND_FIRST), turn(SEND), turn(WRITE_A), {"text": "the letter waits"}, turn(WRITE_B), *([DONE] * 6)]
+    course = Course(tmp_path, ByTurn(*script), level=Level.CONSULTANT)
+    file = tmp_path / "script.json"
+    file.write_text(json.dumps(script), encoding="utf-8")
+    for nth in range(1, 40):
+        code = child(tmp_path, course, file, f"{point}:{1 + nth % 2}" if nth < 12 else "")
+        assert code in {0, -signal.SIGKILL}
+        app = course.app()
+        kinds = [question.kind for question in app.inbox.pending()]
+        app.close()
+        if code == 0 and not kinds:
+            break
+        if code == 0:
+            happened = Answer.HAPPENED if course.sent.exists() else Answer.NOT_HAPPENED
+            course.answer(happened if kinds == [QuestionKind.IN_DOUBT] else Answer.APPROVE)
+    assert (course.sent.read_text(encoding="utf-8") if course.sent.exists() else "") in {"bob@example.org\n", ""}
+    assert course.there()["a.txt"] == "a"
+    if point not in {"started", "acted"}:  # there a person said whether the letter went, and a model may end partly
+        assert course.there() == {"a.txt": "a", "b.txt": "b"}
+        assert course.sent.exists()
+
+
+def child(tmp_path: Path, course: Course, script: Path, crash: str) -> int:
+    """A leg in a process of its own, killed at that point."""
+    path = os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")])
+    argv = [sys.executable, str(HERE / "course_child.py"), str(tmp_path), str(course.id), str(script)]
+    return subprocess.run(argv, env=os.environ | {"PYTHONPATH": path, "REMIT_CRASH": crash}, timeout=60, check=False).returncode

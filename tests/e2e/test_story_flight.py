@@ -44,9 +44,16 @@ PLAN = [
         "tool": "calendar-create",
         "args": {"calendar": "work"},
         "reason": "so that the time is taken",
+        "needs": ["book"],
         "check": [{"tool": "calendar-list", "args": IN_CALENDAR, "contains": "Flight to Oslo"}],
     },
-    {"id": "confirm", "tool": "mail-send", "args": {"account": "me", "to": ["ann@example.org"]}, "reason": "she likes to have it"},
+    {
+        "id": "confirm",
+        "tool": "mail-send",
+        "args": {"account": "me", "to": ["ann@example.org"]},
+        "reason": "she likes to have it",
+        "needs": ["book"],
+    },
 ]
 
 

@@ -56,8 +56,15 @@ END"""
 TWICE = {"database": "shop", "sql": "SELECT count(*) - count(DISTINCT number) FROM orders"}
 LOADED = {"database": "shop", "sql": "SELECT count(*), sum(cents) FROM orders WHERE row > 2"}
 TOTALS = {"database": "shop", "sql": "SELECT country, count(*), sum(cents) FROM orders WHERE row > 2 GROUP BY country ORDER BY country"}
+ALL, ONCE = (CLEAN.replace("not once", str(not once)) for once in (False, True))
 PLAN = [
-    step("clean", "shell-run", {}, {"at": "exit_code", "equals": 0}),
+    step(
+        "clean",
+        "shell-run",
+        {"command": ALL},
+        {"at": "exit_code", "equals": 0},
+        otherwise=[{"tool": "shell-run", "args": {"command": ONCE}}],
+    ),
     step("count", "files-read", {"path": "counts.json"}, {"at": "json.good", "at_least": 100}),
     step("read", "files-read", {"path": "load.sql"}),
     step(
@@ -78,10 +85,6 @@ PLAN = [
 ]
 
 
-def clean(*, once: bool) -> Reply:
-    return calls("shell-run", command=CLEAN.replace("not once", str(not once)))
-
-
 def load(body: Body) -> Reply:
     """The statement that the model just read."""
     return calls("sql-write", database="shop", table="orders", sql=_seen(body)["text"])
@@ -99,20 +102,21 @@ def _seen(body: Body) -> dict[str, Any]:
 
 READ = together(calls("files-read", path="counts.json"), calls("files-read", path="load.sql"))
 SCRIPT = (
+    calls("files-read", path="orders.csv", limit=2000),
     calls("plan", steps=PLAN),
-    together(calls("files-read", path="orders.csv", limit=2000), calls("sql-query", database="shop", sql="SELECT * FROM orders")),
-    clean(once=False),
+    calls("sql-query", database="shop", sql="SELECT * FROM orders"),
+    calls("shell-run", command=ALL),
     READ,
     load,
     calls("sql-query", **LOADED),
-    clean(once=True),
+    calls("shell-run", command=ONCE),
     READ,
     load,
     calls("sql-query", **TOTALS),
     report,
     Reply(text="All clean rows are in orders, the bad ones in rejected.csv, the totals in report.txt."),
 )
-FAILED, LOOKED = 5, 6
+FAILED, LOOKED = 6, 7
 """Before which of its answers the model was told that the first load failed, and what was there then."""
 
 

@@ -33,15 +33,23 @@ unless { context.approvals >= 1 };
 """
 
 
-def step(name: str, tool: str, args: dict[str, object], reason: str, look: str, word: str) -> dict[str, object]:
+def step(name: str, tool: str, args: dict[str, object], reason: str, look: str, word: str, **more: object) -> dict[str, object]:
     """One that counts as done once looking shows the word."""
     seen = {"tool": look, "args": {key: args[key] for key in ("path", "slug") if key in args}, "at": "text", "contains": word}
-    return {"id": name, "tool": tool, "args": args, "reason": reason, "check": [seen]}
+    return {"id": name, "tool": tool, "args": args, "reason": reason, "check": [seen], **more}
 
 
 PLAN = [
     step("write", "files-write", {"path": "article.md"}, "here it is easily changed", "files-read", "CSV"),
-    step("upload", "http-cms-saveDraft", {"slug": SLUG}, "as a draft first", "http-cms-readArticle", '"state": "draft"'),
+    step(
+        "upload",
+        "http-cms-saveDraft",
+        {"slug": SLUG, "body": "${write}"},
+        "as a draft first",
+        "http-cms-readArticle",
+        '"state": "draft"',
+        times=3,
+    ),
     step("live", "http-cms-publish", {"slug": SLUG, "body": {"state": "live"}}, "for everybody", "http-cms-readPage", "imports CSV"),
 ]
 

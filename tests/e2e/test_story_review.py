@@ -42,7 +42,13 @@ UNDO = 'undo.comment = { operation = "removeComment", args = { owner = "${args.o
 def says(step: str, word: str) -> dict[str, object]:
     """A step that comments, and looks at the forge whether the comment is there."""
     check = {"tool": "http-forge-readComments", "args": ONE, "at": "text", "contains": word}
-    return {"id": step, "tool": "http-forge-comment", "args": ONE, "reason": "the author has to know", "check": [check]}
+    return {
+        "id": step,
+        "tool": "http-forge-comment",
+        "args": {**ONE, "body": "${look}"},
+        "reason": "the author has to know",
+        "check": [check],
+    }
 
 
 def calls(tool: str, **args: object) -> Reply:

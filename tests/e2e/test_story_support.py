@@ -25,12 +25,14 @@ when { context.level == "approver" && context.planned && context.confidence >= 1
 permit (principal, action == Action::"http.desk.hand_over", resource) when { context.planned };
 """
 LOOK = {"tool": "http-desk-tickets", "args": {}, "at": "text", "lacks": '"open"'}
+TO = {"id": "${read.text}", "body": "${read.text}"}
+"""Both come from what the desk says: the plan says so, as it cannot say what."""
 PLAN = calls(
     "plan",
     steps=[
         step("read", "http-desk-tickets", {}),
-        step("answer", "http-desk-reply", {}, keep=True),
-        step("leave", "http-desk-hand_over", {}, LOOK, keep=True),
+        step("answer", "http-desk-reply", TO, keep=True, times=20),
+        step("leave", "http-desk-hand_over", TO, LOOK, keep=True, times=20),
     ],
 )
 

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Final
 
+from remit.agent.counted import AGAIN
 from remit.agent.course import Course
-from remit.agent.observe import checked, not_run, observation
+from remit.agent.observe import checked, goes_on, not_run, observation
 from remit.agent.own import ASK, PLAN, read_ask_call, read_plan_call
 from remit.agent.talk import Talk, Told
 from remit.agent.turns import Turn, Wanted
 from remit.crashpoint import crashpoint
 from remit.domain.action import Action, Effect
 from remit.domain.plan import Plan, Step
-from remit.domain.receipt import Finished, Waiting
+from remit.domain.receipt import Finished, Refused, Waiting
 from remit.domain.run import Run
 from remit.domain.situation import Situation
 from remit.domain.values import JsonValue, QuestionId, action_id, canonical, parse
@@ -27,10 +29,22 @@ from remit.gate.steering import Steer
 from remit.plans.attempts import Attempts, Fate
 from remit.plans.following import fixed
 from remit.plans.spec import to_spec
+from remit.policy.provenance import UNTRUSTED, provenance
 from remit.ports import Clock
 
 LONGEST_REASON: Final = 500
 _HEARD_FIRST: Final = "your person said something first: read it, then decide again"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waits:
+    """A call about which a person is asked; `step` is what it carries out, '' for none."""
+
+    question: QuestionId
+    call: str
+    tool: str
+    step: str = ""
+    counts: str = ""
 
 
 @dataclass(kw_only=True)
@@ -44,6 +58,9 @@ class Acting:
     course: Course
     calls: int
     """At most so many in one turn."""
+    _used: Counter[str] = field(default_factory=Counter)
+    """Steps that calls of this turn use."""
+    _done: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     async def turn(self, turn: Turn) -> tuple[list[Told], list[QuestionId]] | None:
         """What came of the calls, and the questions that are open; None when a pause keeps some from beginning.
@@ -51,13 +68,36 @@ class Acting:
         Calls in a row that only look are made together.
         """
         situation = self.course.situation(f"turn {turn.number}")
+        self._used.clear()
+        self._done.clear()
         told: list[Told] = []
-        waiting: list[QuestionId] = []
+        waiting: list[Waits] = []
         for together in self._batches(turn):
             if self.course.now.paused_by and not all(self._begun(call) for _, call in together):
                 return None
             for ended in await asyncio.gather(*(self._call(turn, call, index, situation) for index, call in together)):
-                (waiting if isinstance(ended, str) else told).append(ended)  # type: ignore[arg-type]
+                (waiting if isinstance(ended, Waits) else told).append(ended)  # type: ignore[arg-type]
+        steps = {one.step for one in waiting} | {step for *_, step in self.talk.waiting.values()}
+        just = {one.step for one in told if one.step and one.end == "succeeded"}
+        denied = {one.step for one in told if one.end == "refused"}
+        ready = self.course.ready(steps | denied, just) if waiting and all(steps) else []
+        if ready:
+            return [*told, *(Told(end="waiting", text=goes_on(ready), call=one.call, tool=one.tool, step=one.step) for one in waiting)], []
+        return told, [one.question for one in waiting]
+
+    async def late(self) -> tuple[list[Told], list[QuestionId]]:
+        """What came of calls that were left waiting while the work went on, and the questions of those that still do."""
+        told: list[Told] = []
+        waiting: list[QuestionId] = []
+        self._used.clear()
+        self._done.clear()
+        for name, (tool, args_json, _) in list(self.talk.waiting.items()):
+            turn = Turn(number=self.talk.turns, text="", calls=())
+            ended = await self._act(turn, Wanted(name=name, tool=tool, args_json=args_json), self.course.situation("what waited"))
+            if isinstance(ended, Waits):
+                waiting.append(ended.question)
+            else:
+                told.append(ended)
         return told, waiting
 
     def _batches(self, turn: Turn) -> Iterator[list[tuple[int, Wanted]]]:
@@ -76,7 +116,7 @@ class Acting:
         record = self.gate.record(action_id(self.run.id, call.name))
         return record.proposed is not None or bool(record.asked)
 
-    async def _call(self, turn: Turn, call: Wanted, index: int, situation: Situation) -> Told | QuestionId:
+    async def _call(self, turn: Turn, call: Wanted, index: int, situation: Situation) -> Told | Waits:
         if call.wrong:
             ended = _skipped(call, f"{call.wrong}. Send one JSON object that fits the tool's schema.", "malformed")
         elif index >= self.calls:
@@ -87,12 +127,14 @@ class Acting:
             ended = _skipped(call, _HEARD_FIRST, "skipped")
         elif call.tool == ASK:
             return await self._ask(call)
+        elif any((call.tool, call.args_json) == one[:2] for one in self.talk.waiting.values()):
+            ended = _skipped(call, "this very call waits for a person already; you will hear what came of it", "skipped")
         else:
             return await self._act(turn, call, situation)
         crashpoint("agent.submitted")
         return ended
 
-    async def _act(self, turn: Turn, call: Wanted, situation: Situation) -> Told | QuestionId:
+    async def _act(self, turn: Turn, call: Wanted, situation: Situation) -> Told | Waits:
         args = _args(call)
         step = self.course.step(call.tool, args)
         taken = self.course.taken(call.tool, args)
@@ -105,31 +147,48 @@ class Acting:
             args_json=call.args_json,
             reason=turn.text[:LONGEST_REASON],
         )
-        situation = replace(
-            situation,
-            level=self.course.now.level,
-            planned=self.course.planned(call.tool, args),
-            decided=self.course.decided(call.tool, args),
-            confidence=call.sure,
-            where="\n".join(part for part in (_where(situation.where, step), f"measured: {call.how}" if call.how else "") if part),
-        )
+        situation = replace(situation, level=self.course.now.level, confidence=call.sure, where=_where(situation.where, step, call.how))
+        situation, counts = self._counted(call, args, step, situation)
         receipt = await self.gate.submit(action, situation)
         crashpoint("agent.submitted")
         if isinstance(receipt, Waiting):
-            return receipt.question.id
+            return Waits(question=receipt.question.id, call=call.name, tool=call.tool, step=step.id if step else "", counts=counts)
         end, text = observation(receipt, call.args_json)
+        told = Told(end=end, text=text, call=call.name, tool=call.tool, counts=counts)
         plan = self.course.latest
         if step is None or plan is None or not isinstance(receipt, Finished) or not receipt.outcome.ok:
-            return Told(end=end, text=text, call=call.name, tool=call.tool)
-        looking = replace(situation, planned=self.course.trusted, decided=False)
+            denied = step is not None and isinstance(receipt, Refused) and receipt.by == "person"
+            return replace(told, step=step.id if step and denied else "")
+        looking = replace(situation, planned=self.course.counts(step.id), decided=False, anomaly=0)
         ended = await Attempts(self.gate, self.run.id, self.run.actor).outcome(step, call.name, receipt, self.course.results, looking)
         if ended.fate is Fate.WAITING and ended.question is not None:
-            return ended.question
+            return Waits(question=ended.question, call=call.name, tool=call.tool, step=step.id, counts=counts)
         failed = {} if ended.fate is Fate.PASSED else {"failed": ended.why}
         await self.gate.note(action.id, {"step": step.id, **failed})
-        end, text = ("failed" if failed else "succeeded"), checked(text, step.id, ended.why, undone=ended.undone)
+        text = checked(text, step.id, ended.why, undone=ended.undone)
         taint = "yes" if ended.tainted else ""
-        return Told(end=end, text=text, call=call.name, tool=call.tool, step=step.id, plan=str(plan.n), taint=taint)
+        return replace(told, end="failed" if failed else "succeeded", text=text, step=step.id, plan=str(plan.n), taint=taint)
+
+    def _counted(self, call: Wanted, args: dict[str, JsonValue], step: Step | None, situation: Situation) -> tuple[Situation, str]:
+        """What the plan says of the call, and its step that the call uses; what cannot be undone and was done so before is unusual."""
+        tool = self.gate.tools.get(call.tool)
+        try:
+            effect = tool.effect(args) if tool is not None else Effect.IRREVERSIBLE
+        except BadInput:
+            return situation, ""
+        must = [name for name in (tool.spec.salient if tool else ()) if name in args and not _known(args[name], situation)]
+        counts = self.course.planned(call.tool, args, effect, must, self._used)
+        again = effect not in AGAIN and (self.talk.effects[call.tool, call.args_json] or self._done[call.tool, call.args_json])
+        situation = replace(
+            situation,
+            planned=counts is not None,
+            decided=self.course.decided(call.tool, args, effect, self._used),
+            anomaly=100 if again else 0,
+            high_stakes=step is not None and step.high_stakes,
+        )
+        self._done[call.tool, call.args_json] += 1
+        self._used[counts.id if counts else ""] += 1
+        return situation, counts.id if counts else ""
 
     def _plan(self, call: Wanted) -> Told:
         try:
@@ -154,7 +213,7 @@ class Acting:
                         f"{step.id}: its check would call {look.tool}, which may change something", fix="look with another tool"
                     )
 
-    async def _ask(self, call: Wanted) -> Told | QuestionId:
+    async def _ask(self, call: Wanted) -> Told | Waits:
         try:
             asking = read_ask_call(_args(call))
         except BadInput as error:
@@ -167,14 +226,20 @@ class Acting:
         )
         crashpoint("agent.submitted")
         if isinstance(reply, Waiting):
-            return reply.question.id
+            return Waits(question=reply.question.id, call=call.name, tool=ASK)
         # An option is in the model's words, and may have come from anywhere: choosing it makes nothing the person's own.
         text = canonical({"status": f"answered by {reply.who}", "answer": reply.text})
         return Told(end="chosen" if reply.text in asking.options else "answered", text=text, call=call.name, tool=ASK)
 
 
-def _where(turn: str, step: Step | None) -> str:
-    return f"{turn}, step {step.id}: {step.reason}" if step else turn
+def _where(turn: str, step: Step | None, how: str) -> str:
+    lines = (f"{turn}, step {step.id}: {step.reason}" if step else turn, f"measured: {how}" if how else "")
+    return "\n".join(line for line in lines if line)
+
+
+def _known(value: JsonValue, situation: Situation) -> bool:
+    """Whether all that it names was known before anything untrusted was read, or is in the person's words."""
+    return provenance((), [value], words=situation.words, owned_roots=(), untrusted=("?",), owned=situation.own) > UNTRUSTED
 
 
 def _args(call: Wanted) -> dict[str, JsonValue]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
+from remit.agent.counted import counting, left, matching, named_by, what, whole
+from remit.agent.prompt import with_material
 from remit.agent.talk import Talk, Told, tried
+from remit.domain.action import Effect
 from remit.domain.plan import Plan, Step
 from remit.domain.record import State
 from remit.domain.run import Run
@@ -14,8 +17,8 @@ from remit.domain.steering import ByHand, Hand, Planned, Steering
 from remit.domain.values import JsonValue, action_id, canonical
 from remit.gate.gate import Gate
 from remit.gate.steering import AGENT, Steered
-from remit.plans.following import fixed_in, steps_of
-from remit.plans.spec import from_spec, to_spec
+from remit.plans.following import steps_of
+from remit.plans.spec import from_spec
 
 _HANDED: Final = {
     Hand.TAKEN: "{who} takes over the step {step}: leave it to them",
@@ -54,45 +57,57 @@ class Course:
             level=now.level,
             words="\n".join([self._run.goal, *(one.text for one in now.said), *talk.answers]),
             untrusted=tuple(talk.untrusted),
-            own=(*talk.own, *(canonical(plan.spec.get("step")) for plan in now.plans if not plan.tainted)),
+            own=(*talk.own, *([named_by(counts[1])] if (counts := counting(self._plans)) else [])),
             tainted=bool(talk.untrusted),
             where=where,
             tried=tried(talk) if talk.failing else "",
         )
 
     @property
-    def trusted(self) -> bool:
-        """Whether the plan as it stands was made before anything untrusted was read, or by a person."""
-        return self.latest is not None and not self.latest.tainted
-
-    @property
     def dropped(self) -> list[str]:
         """Steps that were planned once, and neither are nor were done."""
         now = {step.id for step in self.plan.steps} if self.plan else set()
-        once = dict.fromkeys(str(step["id"]) for plan in self.now.plans for step in _steps(self._plan(plan)))
+        once = dict.fromkeys(step.id for _, plan in self._plans for step in plan.steps)
         return [step for step in once if step not in now and step not in self._talk.passed]
 
     def persons_steps(self, plan: Plan) -> list[str]:
         """Steps that a person wrote last, and that a model's new plan has not, or not as they are."""
         written = [made for made in self.now.plans if made.by != AGENT]
-        kept = {str(step["id"]): _what(step) for step in _steps(plan)}
+        kept = {step.id: what(step) for step in plan.steps}
+        return [step.id for step in (self._plan(written[-1]).steps if written else ()) if kept.get(step.id) != what(step)]
+
+    def planned(
+        self, tool: str, args: Mapping[str, JsonValue], effect: Effect, must: Collection[str], used: Mapping[str, int]
+    ) -> Step | None:
+        """The step of the plan that counts in which the call stands, neither used up nor denied, if there is one.
+
+        It says something of each of the arguments in `must`; `used` is what this turn has used beside what the model was told.
+        """
+        counts = counting(self._plans)
+        found = matching(self._left(counts, effect, used), tool, args, self._known(counts[0]), must) if counts else []
+        return found[0] if found else None
+
+    def decided(self, tool: str, args: Mapping[str, JsonValue], effect: Effect, used: Mapping[str, int]) -> bool:
+        """Whether it stands there with every argument it has."""
+        counts = counting(self._plans)
+        return counts is not None and whole(self._left(counts, effect, used), self._plan(counts[0]).inputs, tool, args)
+
+    def counts(self, step: str) -> bool:
+        """Whether that step of the plan as it stands counts at the gate."""
+        counts = counting(self._plans)
+        return counts is not None and counts[0] == self.latest and step in {one.id for one in counts[1]}
+
+    def _left(self, counts: tuple[Planned, list[Step]], effect: Effect, used: Mapping[str, int]) -> list[Step]:
+        talk = self._talk
         return [
-            str(step["id"]) for step in _steps(self._plan(written[-1]) if written else None) if kept.get(str(step["id"])) != _what(step)
+            step
+            for step in counts[1]
+            if step.id not in talk.denied and left(step, effect, lambda name: talk.uses[name] + used.get(name, 0))
         ]
 
-    def planned(self, tool: str, args: Mapping[str, JsonValue]) -> bool:
-        """Whether the call stands in a plan that was made before anything untrusted was read, or that a person wrote."""
-        plan = self._last_trusted
-        return plan is not None and bool(steps_of(self._plan(plan), tool, args, self._known(plan)))
-
-    def decided(self, tool: str, args: Mapping[str, JsonValue]) -> bool:
-        """Whether it stands there with every argument it has."""
-        plan = self._last_trusted
-        return plan is not None and fixed_in(self._plan(plan), tool, args)
-
     @property
-    def _last_trusted(self) -> Planned | None:
-        return next((plan for plan in reversed(self.now.plans) if not plan.tainted), None)
+    def _plans(self) -> list[tuple[Planned, Plan]]:
+        return [(plan, self._plan(plan)) for plan in self.now.plans]
 
     def step(self, tool: str, args: Mapping[str, JsonValue]) -> Step | None:
         """The step that a call carries out: of several the first that is not done."""
@@ -102,23 +117,41 @@ class Course:
     @property
     def passed(self) -> dict[str, str]:
         """The calls by which steps passed; a step that was planned otherwise then has not."""
-        plans = {str(plan.n): plan for plan in self.now.plans}
-        now = {step["id"]: step for step in _steps(self.plan)}
+        return self._passed_in(self.plan) if self.plan else {}
+
+    def _passed_in(self, plan: Plan) -> dict[str, str]:
+        """The same for another plan: only what it plans itself."""
+        plans = {str(one.n): one for one in self.now.plans}
+        now = {step.id: step for step in plan.steps}
         found = {}
         for step, (line, call) in self._talk.passed.items():
-            then = {one["id"]: one for one in _steps(self._plan(plans[line]))} if line in plans else {}
+            then = {one.id: one for one in self._plan(plans[line]).steps} if line in plans else {}
             undone = self._gate.record(action_id(self._run.id, call)).state is State.UNDONE
-            if step in now and step in then and _what(now[step]) == _what(then[step]) and not undone:
+            if step in now and step in then and what(now[step]) == what(then[step]) and not undone:
                 found[step] = call
         return found
+
+    def ready(self, waiting: Collection[str], just: Collection[str]) -> list[str]:
+        """Steps that can be done while those wait: neither done (`just` now or before) nor denied nor a person's; needing only what is."""
+        plan = self.plan
+        hands = {step: hand.state for step, hand in self.now.by_hand.items()}
+        done = {*self.passed, *just, *(step for step, state in hands.items() if state is Hand.DONE)} - {*waiting}
+        return [
+            step.id
+            for step in (plan.steps if plan else ())
+            if step.id not in {*done, *waiting, *self._talk.denied} and hands.get(step.id) is not Hand.TAKEN and set(step.needs) <= done
+        ]
 
     @property
     def results(self) -> dict[str, JsonValue]:
         """What came of each step that is done, for those that refer to it."""
+        return self._results(self.plan) if self.plan else {}
+
+    def _results(self, plan: Plan) -> dict[str, JsonValue]:
         hands = {step: hand.result for step, hand in self.now.by_hand.items() if hand.state is Hand.DONE}
-        outcomes = {step: self._gate.record(action_id(self._run.id, call)).outcome for step, call in self.passed.items()}
-        inputs: dict[str, JsonValue] = {"inputs": dict(self.plan.inputs)} if self.plan else {}
-        return {**inputs, **hands, **{step: outcome.result for step, outcome in outcomes.items() if outcome is not None}}
+        outcomes = {step: self._gate.record(action_id(self._run.id, call)).outcome for step, call in self._passed_in(plan).items()}
+        known: dict[str, JsonValue] = {"inputs": dict(plan.inputs), **hands}
+        return known | {step: outcome.result for step, outcome in outcomes.items() if outcome is not None}
 
     def taken(self, tool: str, args: Mapping[str, JsonValue]) -> ByHand | None:
         """By whom a step that this call is, in any plan there was, is taken over at the moment."""
@@ -131,32 +164,23 @@ class Course:
     @property
     def news(self) -> list[Told]:
         """What people said that the model has not been told, in the order it was said."""
-        now, found = self.now, []
-        found += [(one.n, f"{one.who} says: {one.text}") for one in now.said]
-        found += [(hand.n, _HANDED[hand.state].format(who=hand.who, step=step, note=_note(hand))) for step, hand in now.by_hand.items()]
+        now = self.now
+        found = [(one.n, f"{one.who} says: {with_material(one.text, one.material)}", one.material) for one in now.said]
+        found += [(hand.n, _HANDED[hand.state].format(who=hand.who, step=step, note=_note(hand)), "") for step, hand in now.by_hand.items()]
         found += [
-            (one.n, f"{one.by} changed the plan. It is now: {canonical(one.spec.get('step'))}") for one in now.plans if one.by != AGENT
+            (one.n, f"{one.by} changed the plan. It is now: {canonical(one.spec.get('step'))}", "") for one in now.plans if one.by != AGENT
         ]
-        return [Told(end="said", text=text, line=str(n)) for n, text in sorted(found) if n > self._talk.heard]
+        fresh = [one for one in sorted(found) if one[0] > self._talk.heard]
+        return [Told(end="said", text=text, line=str(n), taint="yes" if strange else "") for n, text, strange in fresh]
 
     def _known(self, planned: Planned) -> dict[str, JsonValue]:
         """What references of that plan stand for by now."""
-        return {**self.results, "inputs": dict(self._plan(planned).inputs)}
+        return self._results(self._plan(planned))
 
     def _plan(self, planned: Planned) -> Plan:
         if planned.n not in self._read:
             self._read[planned.n] = from_spec(planned.spec)
         return self._read[planned.n]
-
-
-def _steps(plan: Plan | None) -> list[Mapping[str, JsonValue]]:
-    steps = to_spec(plan)["step"] if plan else []
-    return [step for step in steps if isinstance(step, Mapping)] if isinstance(steps, list) else []
-
-
-def _what(step: Mapping[str, JsonValue]) -> str:
-    """What a step does, and how that is seen; not how it is spoken of."""
-    return canonical({key: step[key] for key in ("tool", "args", "check", "otherwise") if key in step})
 
 
 def _note(hand: ByHand) -> str:

@@ -63,7 +63,7 @@ async def _standing(run: Run, gate: Gate, talk: Talk, course: Course, step: Step
     done = hand is not None and hand.state is Hand.DONE
     if not done and not looks:
         return Ended(fate=Fate.BLOCKED, why="not done")
-    situation = replace(course.situation("last look"), planned=course.trusted)
+    situation = replace(course.situation("last look"), planned=course.counts(step.id), high_stakes=step.high_stakes)
     ended = await Attempts(gate, run.id, run.actor, asks=asks).checked(
         step, f"last{talk.turns}.{step.id}", hand.result if hand else None, course.results, situation
     )

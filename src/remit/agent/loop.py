@@ -137,8 +137,10 @@ class AgentWorker:
     async def _turn(self, run: Run, talk: Talk, course: Course, acting: Acting) -> LegEnd | None:
         """Make of the open turn what it says, and tell the model, also what its person said meanwhile."""
         turn = talk.open
-        told: list[Told] = []
-        if turn is not None and turn.final and not course.news:
+        told, still = await acting.late()
+        if turn is not None and turn.final and not course.news and not told:
+            if still:
+                return LegEnd(state=RunState.WAITING, summary="a person is asked", waiting=tuple(still))
             end = await last_word(run, acting.gate, talk, course)
             if isinstance(end, LegEnd):
                 return end
@@ -147,11 +149,12 @@ class AgentWorker:
             ended = await acting.turn(turn)
             if ended is None:
                 return _paused(course) or LegEnd(state=RunState.WAITING, summary="paused")
-            told, waiting = ended
+            answered, waiting = ended
             if waiting:
-                return LegEnd(state=RunState.WAITING, summary="a person is asked", waiting=tuple(waiting))
+                return LegEnd(state=RunState.WAITING, summary="a person is asked", waiting=(*waiting, *still))
+            told = [*answered, *told]
             if not turn.calls:
-                told = [Told(end="cut" if turn.cut else "empty", text=_CUT if turn.cut else _EMPTY)]
+                told = [*told, Told(end="cut" if turn.cut else "empty", text=_CUT if turn.cut else _EMPTY)]
         await self._seen(run, talk, [*told, *course.news])
         return None
 
@@ -172,7 +175,7 @@ class AgentWorker:
         return None
 
     def _load(self, run: Run) -> Talk:
-        talk = Talk.opened(opening(run), self._toolbox)
+        talk = Talk.opened(opening(run), self._toolbox, str(run.spec.get("material", "")))
         for entry in self._journal.read(run.id, kinds=(Kind.MESSAGE,)):
             talk.read(entry)
         return talk

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, assert_never
 
 from remit.domain.outcome import Outcome, Status
@@ -29,6 +30,12 @@ def observation(receipt: Finished | Refused, wanted: str) -> tuple[str, str]:
 def not_run(why: str, *, end: str) -> tuple[str, str]:
     """For a call that never became an action."""
     return end, canonical({"status": "not run", "why": why})
+
+
+def goes_on(ready: Sequence[str]) -> str:
+    """For a call that waits for a person while other steps can be done."""
+    steps: JsonValue = list(ready)
+    return canonical({"status": "waiting for a person", "note": "you will hear what came of it; do not call it again", "go on with": steps})
 
 
 def checked(text: str, step: str, why: str, *, undone: bool) -> str:

@@ -22,7 +22,10 @@ _LONGEST: Final = 4000
 
 _WAY: Final[dict[str, JsonValue]] = {
     "tool": {"type": "string", "description": "One of your tools."},
-    "args": {"type": "object", "description": "What you know of its arguments by now; ${step.path} stands for an earlier step's result."},
+    "args": {
+        "type": "object",
+        "description": "Its arguments; ${step.path} stands for what an earlier step finds. A call with one more may ask.",
+    },
 }
 _CHECK: Final[dict[str, JsonValue]] = {
     "type": "object",
@@ -40,6 +43,12 @@ _STEP: Final[dict[str, JsonValue]] = {
         "id": {"type": "string", "description": "Letters, digits, - and _."},
         **_WAY,
         "reason": {"type": "string"},
+        "needs": {
+            "type": "array",
+            "items": {"type": "string"},
+            "description": "Ids of steps that have to be done before; left out: the one above.",
+        },
+        "times": {"type": "integer", "minimum": 1, "description": "How often you will do it, where it cannot be undone; 1 if left out."},
         "expect": {"type": "string", "description": "What it should come to."},
         "check": {"type": "array", "items": _CHECK, "description": "How its success is seen. Without any: the tool succeeds."},
         "confidence": {"type": "integer", "minimum": 0, "maximum": 100, "description": "Per cent."},
@@ -98,12 +107,29 @@ def read_plan_call(args: Mapping[str, JsonValue], goal: str, toolbox: Toolbox) -
         raise PlanInvalid("steps is not a list", fix="send a list of steps, each with id, tool and reason")
     if len(steps) > _MOST_STEPS:
         raise PlanInvalid(f"{len(steps)} steps are too many", fix=f"plan at most {_MOST_STEPS}, and again when they are done")
-    plan = plan_from({"goal": goal, "step": [_named(step, toolbox) for step in steps]}, name="the plan")
+    named = [_named(step, toolbox) for step in steps]
+    try:
+        plan = plan_from({"goal": goal, "step": _in_order(named)}, name="the plan")
+    except PlanInvalid:  # what is wrong is said of what the model wrote
+        plan = plan_from({"goal": goal, "step": named}, name="the plan")
     ways = [way for step in plan.steps for way in (step.way, *step.otherwise, *(check.look for check in step.checks if check.look))]
     unknown = next((way.tool for way in ways if way.tool not in toolbox.specs), None)
     if unknown is not None:
         raise PlanInvalid(f"{unknown!r} is not one of your tools", fix="use the names of your tools as they are")
     return plan
+
+
+def _in_order(steps: Sequence[JsonValue]) -> list[JsonValue]:
+    """Each step needs the one above it, unless it says what it needs."""
+    found: list[JsonValue] = []
+    above: JsonValue = None
+    for step in steps:
+        if isinstance(step, Mapping) and "needs" not in step and above is not None:
+            found.append({**step, "needs": [above]})
+        else:
+            found.append(step)
+        above = step.get("id") if isinstance(step, Mapping) else None
+    return found
 
 
 def read_ask_call(args: Mapping[str, JsonValue]) -> Wanted:

@@ -33,7 +33,9 @@ from remit.domain.values import Digest, JsonValue, canonical, digest, parse
 from remit.errors import JournalCorrupt
 
 SHAPE: Final = 1
-_FIELDS: Final = ("call", "tool", "end", "text", "step", "plan", "taint", "line")
+_FIELDS: Final = ("call", "tool", "end", "text", "step", "plan", "taint", "line", "counts")
+_USING: Final = frozenset({"succeeded", "failed", "in_doubt", "waiting"})
+"""Ends after which an effect stands, may stand, or is about to."""
 OWN: Final = frozenset({PLAN, ASK})
 _VERIFY: Final = "`remit log --verify` says whether the journal was changed"
 
@@ -47,13 +49,15 @@ class Told:
     call: str = ""
     tool: str = ""
     step: str = ""
-    """The step of the plan that this call carried out; with the end `succeeded` its checks hold."""
+    """The step of the plan that this call carried out: with the end `succeeded` its checks hold, with `refused` a person said no to it."""
     plan: str = ""
     """The journal line of that plan."""
     taint: str = ""
     """`yes` where a check saw what strangers wrote."""
     line: str = ""
     """For what a person said: the journal line that says it."""
+    counts: str = ""
+    """The step of the plan that counts at the gate which this call used."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -88,6 +92,14 @@ class Talk:
     """The last journal line of a person's that the model was told."""
     passed: dict[str, tuple[str, str]] = field(default_factory=dict)
     """By step: the plan's line, and the call whose checks held."""
+    waiting: dict[str, tuple[str, str, str]] = field(default_factory=dict)
+    """Calls that wait for a person while the work goes on: by name, tool, arguments and step."""
+    uses: Counter[str] = field(default_factory=Counter)
+    """How often each step was carried out, or waits to be."""
+    effects: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Calls (tool, arguments) that succeeded."""
+    denied: set[str] = field(default_factory=set)
+    """Steps that a person said no to: their other ways are no more planned than that one."""
     unplanned: bool = False
     """Something that may have changed the world was done that no step of a plan names."""
     failing: int = 0
@@ -109,8 +121,10 @@ class Talk:
     """Fingerprint of the request that the last response answered."""
 
     @classmethod
-    def opened(cls, first: str, toolbox: Toolbox) -> Talk:
-        return cls(toolbox=toolbox, first=first, messages=[ModelRequest(parts=[UserPromptPart(first)])], history=digest(first))
+    def opened(cls, first: str, toolbox: Toolbox, material: str = "") -> Talk:
+        """`material` stands in the opening, and is not the person's words."""
+        messages: list[ModelMessage] = [ModelRequest(parts=[UserPromptPart(first)])]
+        return cls(toolbox=toolbox, first=first, messages=messages, history=digest(first), untrusted=[material] if material else [])
 
     @property
     def calls(self) -> int:
@@ -176,6 +190,12 @@ class Talk:
         wire = [part for part in _last_response(self.messages).parts if isinstance(part, ToolCallPart)] if turn else []
         calls = {call.name: (call, part) for call, part in zip(turn.calls if turn else (), wire, strict=True)}
         for item in told:
+            if item.call in self.waiting:
+                tool, args_json, _ = self.waiting.pop(item.call)
+                self.uses[item.counts] -= bool(item.counts)  # it was counted when it began to wait
+                parts.append(UserPromptPart(f"What waited for a person has ended. {tool} {args_json}: {item.text}"))
+                self._count(item, args_json)
+                continue
             if item.call not in calls:
                 parts.append(UserPromptPart(item.text))
                 self._heard(item)
@@ -201,6 +221,10 @@ class Talk:
             self.same.clear()
 
     def _count(self, item: Told, args_json: str) -> None:
+        self.uses[item.counts] += item.end in _USING and bool(item.counts)
+        if item.end == "waiting":
+            self.waiting[item.call] = item.tool, args_json, item.step
+            return
         if item.tool in OWN:
             self.answers += [_answer(item.text)] * (item.end == "answered")
             self.failing += item.end == "malformed"
@@ -210,16 +234,27 @@ class Talk:
         self.failing = self.failing + 1 if item.end in {"failed", "invalid"} else 0
         self._repeated(item, args_json)
         self.unplanned |= not item.step and item.end == "succeeded" and self.toolbox.changes(item.tool)
-        if item.step and item.end == "succeeded":
-            self.passed[item.step] = item.plan, item.call
-        if item.end in {"refused", "expired"}:
-            self.refusals[item.tool, args_json] += 1
+        self._succeeded(item, args_json)
+        self._refused(item, args_json)
         if item.end == "failed":
             self.last_error = f"{item.step or item.tool}: {plainly(item.text)}"
         if item.taint or (item.end in {"succeeded", "failed"} and self.toolbox.untrusted(item.tool)):
             self.untrusted.append(strings(item.text))
         elif item.end == "succeeded" and not self.untrusted:
             self.own.append(strings(item.text))
+
+    def _succeeded(self, item: Told, args_json: str) -> None:
+        if item.end != "succeeded":
+            return
+        self.effects[item.tool, args_json] += 1
+        if item.step:
+            self.passed[item.step] = item.plan, item.call
+
+    def _refused(self, item: Told, args_json: str) -> None:
+        if item.end in {"refused", "expired"}:
+            self.refusals[item.tool, args_json] += 1
+        if item.step and item.end == "refused":
+            self.denied |= {item.step, item.counts} - {""}
 
     def _repeated(self, item: Told, args_json: str) -> None:
         """Something new that may have changed the world gives every repetition a reason."""

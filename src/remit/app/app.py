@@ -200,12 +200,15 @@ class App:
             kind=RunKind.PLAN, goal=plan.goal, level=level, actor=f"plan:{who}", spec=to_spec(plan), roots=self._roots()
         )
 
-    def open_chat(self, text: str, *, model: str) -> Run:
-        """Write down a conversation that begins with these words: each action of it is its person's to run."""
+    def open_chat(self, text: str, *, model: str, material: str = "") -> Run:
+        """Write down a conversation that begins with these words: each action of it is its person's to run.
+
+        `material` is shown to the model, and is not the person's words.
+        """
         from remit.domain.action import Level
         from remit.domain.run import RunKind
 
-        spec: dict[str, JsonValue] = {"model": model, "chat": True}
+        spec: dict[str, JsonValue] = {"model": model, "chat": True, **({"material": material} if material else {})}
         return self.engine.open(kind=RunKind.AGENT, goal=text, level=Level.OPERATOR, actor=f"agent:{model}", spec=spec, roots=self._roots())
 
     def open_goal(self, goal: str, *, level: Level, model: str, vague: str = "", measure: Mapping[str, JsonValue] | None = None) -> Run:

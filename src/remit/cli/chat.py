@@ -51,16 +51,16 @@ def chat(*, message: str | None, which: str | None, last: bool, export: Path | N
             _export(app, run, export)
             return
         talk = _Talk(app, run, model or os.environ.get("REMIT_MODEL", ""))
-        code = talk.at_terminal() if message is None and sys.stdin.isatty() else talk.say(_message(message))
+        code = talk.at_terminal() if message is None and sys.stdin.isatty() else talk.say(*_message(message))
     finally:
         app.close()
     sys.exit(code)
 
 
-def _message(message: str | None) -> str:
-    """What is said, and under it what comes through a pipe."""
+def _message(message: str | None) -> tuple[str, str]:
+    """What is said, and what comes through a pipe with it; alone, that is what is said."""
     piped = "" if sys.stdin is None or sys.stdin.isatty() else sys.stdin.read()
-    return "\n\n".join(part for part in (message or "", piped) if part.strip())
+    return (piped, "") if message is None else (message, piped if piped.strip() else "")
 
 
 class _Talk:
@@ -75,15 +75,15 @@ class _Talk:
         if run is None:
             app.check_model(model)
 
-    def say(self, text: str) -> int:
+    def say(self, text: str, material: str = "") -> int:
         """Say it, and show the answer; what it proposes is put at the terminal, or waits in the inbox."""
         text = text.strip()
         if not text:
             raise BadInput("nothing was said", fix='remit chat "what is in this folder?"')
         if self._run is None:
-            self._run = self._app.open_chat(text, model=self._model)
+            self._run = self._app.open_chat(text, model=self._model, material=material)
         else:
-            self._app.steer.say(self._run.id, text, who=person())
+            self._app.steer.say(self._run.id, text, who=person(), material=material)
         return self._answer(self._run.id)
 
     def at_terminal(self) -> int:

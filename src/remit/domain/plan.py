@@ -49,6 +49,8 @@ class Step:
     """What it should come to, in words, for whoever reads the plan."""
     confidence: int = -1
     """Per cent, as whoever planned it says; -1 is unsaid. It is shown, and grants nothing."""
+    times: int = 1
+    """How often a model may carry it out, where that cannot be undone exactly."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,6 +38,8 @@ class Said:
     n: int
     text: str
     who: str
+    material: str = ""
+    """What they handed over with it, from wherever: not their words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -67,10 +67,10 @@ class Steer:
     def go_on(self, run: RunId, *, who: str) -> None:
         self._write(run, Kind.PAUSED, {"on": False, "who": who})
 
-    def say(self, run: RunId, text: str, *, who: str) -> None:
+    def say(self, run: RunId, text: str, *, who: str, material: str = "") -> None:
         """Raises BadInput for words that are none, or too many."""
         _check(text)
-        self._write(run, Kind.SAID, {"text": text, "who": who})
+        self._write(run, Kind.SAID, {"text": text, "who": who, **({"material": material} if material else {})})
 
     def hand(self, run: RunId, step: str, state: Hand, *, who: str, note: str = "", result: JsonValue = None) -> None:
         self._write(run, Kind.TAKEN, {"step": step, "state": str(state), "who": who, "note": note, "result": result})
@@ -111,7 +111,8 @@ def _folded(before: Steering, entry: Entry) -> Steering:
         case Kind.PAUSED:
             return replace(before, paused_by=who or "?" if body.get("on") else "")
         case Kind.SAID:
-            return replace(before, said=(*before.said, Said(n=entry.n, text=str(body.get("text", "")), who=who)))
+            one = Said(n=entry.n, text=str(body.get("text", "")), who=who, material=str(body.get("material", "")))
+            return replace(before, said=(*before.said, one))
         case Kind.TAKEN:
             hand = Hand(str(body.get("state", Hand.BACK)))
             taken = ByHand(n=entry.n, state=hand, who=who, note=str(body.get("note", "")), result=body.get("result"))

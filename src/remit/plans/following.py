@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import TypeGuard
 
 from remit.domain.plan import Plan, Step, Way
 from remit.domain.values import JsonValue, canonical
@@ -40,9 +41,17 @@ def _is(way: Way, tool: str, args: Mapping[str, JsonValue], results: Mapping[str
     )
 
 
+def _is_list(value: JsonValue) -> TypeGuard[Sequence[JsonValue]]:
+    return isinstance(value, Sequence) and not isinstance(value, str)
+
+
 def _fits(planned: JsonValue, wanted: JsonValue, results: Mapping[str, JsonValue]) -> bool:
-    if named_in(planned) - {"inputs"} and (not isinstance(planned, str) or is_reference(planned)):
+    if isinstance(planned, str) and is_reference(planned) and named_in(planned) - {"inputs"}:
         return True
+    if isinstance(planned, Mapping) and isinstance(wanted, Mapping):
+        return planned.keys() == wanted.keys() and all(_fits(value, wanted[name], results) for name, value in planned.items())
+    if _is_list(planned) and _is_list(wanted):
+        return len(planned) == len(wanted) and all(_fits(one, other, results) for one, other in zip(planned, wanted, strict=True))
     try:
         return canonical(resolve(planned, results)) == canonical(wanted)
     except PlanInvalid:

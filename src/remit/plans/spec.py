@@ -17,8 +17,23 @@ from remit.plans.references import named_in, places_in
 
 _TESTS = ("equals", "differs", "contains", "lacks", "matches", "at_least", "at_most")
 _PLAN_KEYS = {"goal", "level", "inputs", "step"}
-_STEP_KEYS = {"id", "tool", "args", "reason", "needs", "check", "retries", "otherwise", "keep", "high_stakes", "expect", "confidence"}
+_STEP_KEYS = {
+    "id",
+    "tool",
+    "args",
+    "reason",
+    "needs",
+    "check",
+    "retries",
+    "otherwise",
+    "keep",
+    "high_stakes",
+    "expect",
+    "confidence",
+    "times",
+}
 _MOST_RETRIES = 20
+_MOST_TIMES = 1000
 
 
 def plan_from(top: Mapping[str, JsonValue], *, name: str, text: str = "", inputs: Mapping[str, JsonValue] | None = None) -> Plan:
@@ -124,6 +139,7 @@ def _step_spec(step: Step) -> dict[str, JsonValue]:
         "keep": step.keep,
         "high_stakes": step.high_stakes,
         "expect": step.expect,
+        "times": step.times if step.times > 1 else 0,
     }
     kept = value | {key: item for key, item in rest.items() if item}
     return kept if step.confidence < 0 else kept | {"confidence": step.confidence}
@@ -150,6 +166,7 @@ def _step(item: JsonValue, name: str) -> Step:
         high_stakes=bool(body.get("high_stakes", False)),
         expect=str(body.get("expect", "")),
         confidence=_number(body, "confidence", where, -1, 100),
+        times=_number(body, "times", where, 1, _MOST_TIMES),
     )
 
 

@@ -72,10 +72,10 @@ class SteerRuns:
             self._steer.go_on(run, who=who)
         return was
 
-    def say(self, run: RunId, text: str, *, who: str) -> None:
+    def say(self, run: RunId, text: str, *, who: str, material: str = "") -> None:
         if self._open(run).kind is not RunKind.AGENT:
             raise BadInput(f"no model works on {run}, so nobody would read this", fix=f"change its plan: remit runs {run} plan --edit")
-        self._steer.say(run, text, who=who)
+        self._steer.say(run, text, who=who, material=material)
 
     def promote(self, run: RunId, level: Level, text: str, *, who: str) -> None:
         """With what `text` says, or with what was talked about. Nothing grave is handed over that names nothing."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Final
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 SECONDS: Final = 120
 _CONNECT_SECONDS: Final = 10
 _SILENT_SECONDS: Final = 60
-_DROPPED: Final = frozenset({"authorization", "cookie", "proxy-authorization"})
-"""Headers that do not follow a redirect to somebody else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +39,8 @@ class Wanted:
     """Bytes of the answer that are read; a longer one is cut."""
     redirects: int = 5
     """How many are followed at most, with none the answer may be one; only GET and HEAD follow any."""
+    stays: Callable[[str], bool] | None = None
+    """Which addresses a redirect may lead to; one that leads elsewhere is the answer."""
     seconds: float = SECONDS
     """How long it may take, answer included; as long again for each redirect."""
 
@@ -66,14 +66,17 @@ async def ask(wanted: Wanted) -> Answer:
         follows = wanted.redirects and wanted.method in {"GET", "HEAD"}
         if answer.status not in {301, 302, 303, 307, 308} or not to or not follows:
             return answer
-        wanted = _redirected(wanted, to)
+        moved = _redirected(wanted, to)
+        if wanted.stays is not None and not wanted.stays(moved.place.url):
+            return answer
+        wanted = moved
     raise ToolFailed(f"more than {wanted.redirects} redirects from {wanted.place.origin}", fix="ask the last address itself")
 
 
 def _redirected(wanted: Wanted, to: str) -> Wanted:
     place = read_url(urljoin(wanted.place.url, to))
     same = place.origin == wanted.place.origin
-    headers = {name: value for name, value in wanted.headers.items() if same or name.lower() not in _DROPPED}
+    headers = wanted.headers if same else {}  # whatever they are called, they were meant for one place
     # Only the named service is trusted to be private; where it sends us is for anybody to say.
     return replace(wanted, place=place, headers=headers, private=wanted.private and same)
 

@@ -72,6 +72,7 @@ class HttpGet(BaseTool):
             headers=service.headers if service else {},
             private=service.private if service else False,
             most=number(call.args, "limit", _BYTES),
+            stays=service.holds if service else None,
         )
         try:
             return told(await ask(wanted))

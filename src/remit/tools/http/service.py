@@ -50,8 +50,10 @@ class Service:
         return _plain(self.place(path).url.removeprefix(self.base.url.rstrip("/")).lstrip("/"))
 
     def holds(self, url: str) -> bool:
-        """Whether it is a place of this service; of a URL in the form that `read_url` gives it."""
-        return url == self.base.url or url.startswith(self.base.url.rstrip("/") + "/")
+        """Whether it is a place of this service, however a server reads it; of a URL in the form that `read_url` gives it."""
+        base = self.base.url.rstrip("/") + "/"
+        upwards = ".." in re.split(r"[/\\?#]", _plain(url.removeprefix(base)))
+        return url == self.base.url or (url.startswith(base) and not upwards)
 
 
 def _plain(path: str) -> str:
