@@ -184,8 +184,16 @@ def how_to_undo(tools: Mapping[str, Tool], record: Record) -> tuple[Undo | None,
 
 def conflicts_in(receipt: Finished) -> list[str]:
     """The places an undo spared because someone else has changed them since."""
-    result = receipt.outcome.result
-    listed = result.get("conflicts", ()) if isinstance(result, Mapping) else ()
+    return _listed(receipt.outcome.result, "conflicts")
+
+
+def theirs_in(result: JsonValue) -> list[str]:
+    """The same, and the places that were found as they were to become: whoever did that wants it so."""
+    return [*_listed(result, "conflicts"), *_listed(result, "already")]
+
+
+def _listed(result: JsonValue, key: str) -> list[str]:
+    listed = result.get(key, ()) if isinstance(result, Mapping) else ()
     return [_place(item) for item in listed] if isinstance(listed, list | tuple) else []
 
 

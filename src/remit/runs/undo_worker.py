@@ -9,9 +9,9 @@ from remit.domain.action import Action
 from remit.domain.receipt import Finished, Receipt, Refused, Waiting
 from remit.domain.run import LegEnd, Run, RunState
 from remit.domain.situation import Situation
-from remit.domain.values import ActionId, JsonValue, action_id
+from remit.domain.values import ActionId, JsonValue, action_id, canonical
 from remit.gate.gate import Gate
-from remit.gate.undo import conflicts_in
+from remit.gate.undo import conflicts_in, theirs_in
 
 
 class UndoWorker:
@@ -26,8 +26,9 @@ class UndoWorker:
         done: list[tuple[str, Mapping[str, JsonValue], JsonValue]] = []
         for number, step in enumerate(steps, start=1):
             of = ActionId(str(step["of"]))
-            action = self._taking_back(run, number, step, _following(step, done, gate))
-            receipt = await self._take_back(run, action, of, gate)
+            args, spared = _following(step, done, gate)
+            action = self._taking_back(run, number, step, args)
+            receipt = await self._take_back(run, action, of, gate, partly=bool(spared))
             if isinstance(receipt, Finished) and receipt.outcome.ok:
                 done.append((action.tool, action.args, receipt.outcome.result))
             crashpoint("undone")
@@ -40,39 +41,44 @@ class UndoWorker:
                     lines.append(f"{of}: {receipt.outcome.error}")
                 case Finished():
                     restored += 1
-                    kept += bool(conflicts_in(receipt))
-                    lines += [f"{of}: kept a later change: {place}" for place in conflicts_in(receipt)]
+                    places = conflicts_in(receipt) or spared
+                    kept += bool(places)
+                    lines += [f"{of}: kept a later change: {place}" for place in places]
         if waiting:
             return LegEnd(state=RunState.WAITING, waiting=tuple(waiting), summary=f"{len(waiting)} question(s) wait for a person")
         state = RunState.DONE if not lines else RunState.PARTLY if restored else RunState.COULD_NOT
-        spared = f", {kept} of them not where somebody made a later change" if kept else ""
-        return LegEnd(state=state, summary="\n".join([f"{restored} of {len(steps)} actions taken back{spared}", *lines]))
+        but = f", {kept} of them not where somebody made a later change" if kept else ""
+        return LegEnd(state=state, summary="\n".join([f"{restored} of {len(steps)} actions taken back{but}", *lines]))
 
     def _taking_back(self, run: Run, number: int, step: Mapping[str, JsonValue], args: Mapping[str, JsonValue]) -> Action:
         of = ActionId(str(step["of"]))
         name = action_id(run.id, f"undo.{number}")
         return Action.wanting(name, actor=run.actor, tool=str(step["tool"]), args=args, reason=f"undo {of}", undoes=of)
 
-    async def _take_back(self, run: Run, action: Action, of: ActionId, gate: Gate) -> Receipt:
+    async def _take_back(self, run: Run, action: Action, of: ActionId, gate: Gate, *, partly: bool) -> Receipt:
         situation = Situation(
             level=run.level, words=_named(action, gate), planned=True, ordered_by=run.actor.removeprefix("person:"), where=f"undo of {of}"
         )
         receipt = await gate.submit(action, situation)
         if isinstance(receipt, Finished) and receipt.outcome.ok:
-            await gate.mark_undone(of, by=action.id, partly=bool(conflicts_in(receipt)))
+            await gate.mark_undone(of, by=action.id, partly=partly or bool(conflicts_in(receipt)))
         return receipt
 
 
 def _following(
     step: Mapping[str, JsonValue], done: Sequence[tuple[str, Mapping[str, JsonValue], JsonValue]], gate: Gate
-) -> Mapping[str, JsonValue]:
-    """The step's arguments, now that those before it were made."""
+) -> tuple[Mapping[str, JsonValue], list[str]]:
+    """The step's arguments, now that those before it were made, and the places that it spares as they found somebody else's work there."""
     args, tool = step["args"], gate.tools.get(str(step["tool"]))
     found: Mapping[str, JsonValue] = args if isinstance(args, Mapping) else {}
+    spared: list[str] = []
     for name, earlier, result in done:
-        if tool is not None and name == tool.spec.name:
-            found = tool.following(found, earlier, result)
-    return found
+        if tool is None or name != tool.spec.name:
+            continue
+        then = tool.following(found, earlier, result)
+        spared += theirs_in(result) if canonical(then) != canonical(found) else []
+        found = then
+    return found, spared
 
 
 def _named(action: Action, gate: Gate) -> str:

@@ -48,3 +48,9 @@ def flag(args: Mapping[str, JsonValue], name: str, *, default: bool = False) -> 
     if not isinstance(value, bool):
         raise ArgsInvalid(f"{name} is not true or false", fix=f"send {name} as true or false")
     return value
+
+
+def already(result: JsonValue) -> set[str]:
+    """The places that something that takes back found as it would have made them: somebody else did."""
+    listed = result.get("already", ()) if isinstance(result, Mapping) else ()
+    return set(map(str, listed)) if isinstance(listed, list | tuple) else set()

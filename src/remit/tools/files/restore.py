@@ -13,7 +13,7 @@ from remit.domain.values import JsonValue
 from remit.domain.visible import shown
 from remit.errors import Unavailable
 from remit.ports import Call, Happened, Probed, ToolSpec
-from remit.tools.args import schema
+from remit.tools.args import already, schema
 from remit.tools.changes.change import Applied, Clash, diff_text, pack, set_aside, unpack
 from remit.tools.changes.change_tool import NAMED, Planned, PlanTool, conflicting, tag_of, tell
 from remit.tools.changes.folder import explained, joined
@@ -56,6 +56,12 @@ class FilesRestore(PlanTool):
         lost = conflicting(result)
         return {"changes": pack([change for change in unpack(args.get("changes"), self.store) if said(change.path) in lost], self.store)}
 
+    def following(self, args: Mapping[str, JsonValue], earlier: Mapping[str, JsonValue], result: JsonValue) -> Mapping[str, JsonValue]:  # noqa: ARG002 - the result says it all
+        """Without the paths where the other one found somebody else's work, be it what it would have put there: that is theirs."""
+        lost = conflicting(result) | already(result)
+        kept = [change for change in unpack(args.get("changes"), self.store) if said(change.path) not in lost]
+        return {"changes": pack(kept, self.store)} if lost else args
+
     def joined(self, calls: Sequence[Mapping[str, JsonValue]]) -> Sequence[Mapping[str, JsonValue]]:
         """One call that takes each path all the way back; and those that cannot follow on it, as somebody changed a path in between."""
         net: dict[bytes, Change] = {}
@@ -76,6 +82,7 @@ class FilesRestore(PlanTool):
         wanted = unpack(call.args.get("changes"), self.store)
         planned: list[Change] = []
         conflicts: list[Change] = []
+        there: list[JsonValue] = []
         for root in self.roots.all:
             if not Path(os.fsdecode(root)).is_dir() and any(inside(change.path, root) for change in wanted):
                 raise Unavailable(f"{shown(root)} is not there", fix="mount it or move it back, then undo again")
@@ -84,17 +91,19 @@ class FilesRestore(PlanTool):
             now = look(change.path, self.store)
             found = standing(change, now)
             if found is Standing.DONE:
+                there.append(said(change.path))
                 continue
             if found is Standing.FOREIGN or _filled(change, wanted):
                 conflicts.append(change)
             else:
                 planned.append(replace(change, before=now))
         facts: dict[str, JsonValue] = {"against": pack(conflicts, self.store)} if conflicts else {}
+        facts |= {"already": there} if there else {}
         return Planned(changes=planned, facts=facts, headline=self._headline(conflicts))
 
     def judged_by(self, planned: Planned, found: Settled) -> Probed:
         """What somebody else has changed is a conflict here and spared, so restoring can always go on."""
-        if not found.foreign and not planned.facts:
+        if not found.foreign and "against" not in planned.facts:
             return super().judged_by(planned, found)
         return Probed(happened=Happened.NO, again=True, begun=bool(found.done))
 
@@ -111,7 +120,9 @@ class FilesRestore(PlanTool):
     def outcome(self, planned: Planned, conflicts: Sequence[Clash]) -> JsonValue:
         lost = {clash.path for clash in conflicts}
         paths = [said(change.path) for change in planned.changes if change.path not in lost]
-        return {"restored": paths[:NAMED], "count": len(paths), "conflicts": tell(conflicts)}
+        there = planned.facts.get("already")
+        told: dict[str, JsonValue] = {"restored": paths[:NAMED], "count": len(paths), "conflicts": tell(conflicts)}
+        return {**told, "already": there} if there else told
 
     def _headline(self, conflicts: Sequence[Change]) -> str:
         if not conflicts:

@@ -57,9 +57,14 @@ class RestoreTool(ResourceTool):
         return Probed(happened=Happened.NO, again=True) if _conflict(call) else await super().probe(call)
 
     def following(self, args: Mapping[str, JsonValue], earlier: Mapping[str, JsonValue], result: JsonValue) -> Mapping[str, JsonValue]:
-        """What the other one put back is what this one's action left, under the name that the service gave it now."""
-        now = result.get("etag") if isinstance(result, Mapping) else None
-        return {**args, "etag": now} if now and _leads(earlier, args) else args
+        """What the other one put back is what this one's action left, under the name that the service gave it now.
+
+        Where it found somebody else's work, what stands there is theirs, whatever it looks like.
+        """
+        found = result if isinstance(result, Mapping) else {}
+        if found.get("conflicts") and _same_place(earlier, args):
+            return {**args, "etag": ""}
+        return {**args, "etag": found["etag"]} if found.get("etag") and _leads(earlier, args) else args
 
     def joined(self, calls: Sequence[Mapping[str, JsonValue]]) -> Sequence[Mapping[str, JsonValue]]:
         found: list[Mapping[str, JsonValue]] = []
@@ -89,8 +94,12 @@ class RestoreTool(ResourceTool):
 def _leads(earlier: Mapping[str, JsonValue], args: Mapping[str, JsonValue]) -> bool:
     """Whether one of them puts back what the other one's action left."""
     was = earlier.get("was")
-    places = [{name: value for name, value in one.items() if name not in {"etag", "was"}} for one in (earlier, args)]
-    return places[0] == places[1] and isinstance(was, Mapping) and was.get("etag") == args.get("etag")
+    return _same_place(earlier, args) and isinstance(was, Mapping) and was.get("etag") == args.get("etag")
+
+
+def _same_place(one: Mapping[str, JsonValue], other: Mapping[str, JsonValue]) -> bool:
+    places = [{name: value for name, value in args.items() if name not in {"etag", "was"}} for args in (one, other)]
+    return places[0] == places[1]
 
 
 def _conflict(call: Call) -> str:

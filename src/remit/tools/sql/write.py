@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from remit.domain.action import Effect
 from remit.domain.values import JsonValue
 from remit.domain.visible import visible
 from remit.errors import ArgsInvalid
-from remit.ports import Call, ToolSpec
-from remit.tools.args import schema, text
+from remit.ports import Call, Captured, ToolSpec
+from remit.tools.args import already, schema, text
+from remit.tools.base import uninterrupted
 from remit.tools.sql.images import foresee
 from remit.tools.sql.row_tool import NAMED, Planned, RowTool, conflicting
 from remit.tools.sql.rows import Row, RowChange, joined, pack, same, unpack
@@ -89,6 +91,19 @@ class SqlRestore(RowTool):
     def plan(self, call: Call) -> Planned:
         return self._unpacked(call.args)
 
+    async def capture(self, call: Call) -> Captured:
+        captured = await super().capture(call)
+        planned = self._unpacked(captured.data)
+        pairs = await uninterrupted(lambda: list(self._pairs(planned)))
+        there: list[JsonValue] = [c.place for row, c in pairs if same(row, c.after) and not same(row, c.before)]
+        data = captured.data if isinstance(captured.data, Mapping) else {}
+        return replace(captured, data={**data, "already": there}) if there else captured
+
+    async def run(self, call: Call) -> JsonValue:
+        result = await super().run(call)
+        there = call.captured.get("already") if isinstance(call.captured, Mapping) else None
+        return {**result, "already": there} if there and isinstance(result, Mapping) else result
+
     def headline(self, call: Call, planned: Planned) -> str:  # noqa: ARG002 - the same for all
         lost = [(row, c) for row, c in self._pairs(planned) if _lost(row, c)]
         named = "; ".join(f"{visible(c.place, keep='')} ({visible(_since(row, c.before), keep='')})" for row, c in lost[:NAMED])
@@ -107,6 +122,12 @@ class SqlRestore(RowTool):
         lost = conflicting(result)
         rows = [change for change in unpack(args.get("rows"), self.store) if change.place in lost]
         return {**args, "rows": pack(rows, self.store)}
+
+    def following(self, args: Mapping[str, JsonValue], earlier: Mapping[str, JsonValue], result: JsonValue) -> Mapping[str, JsonValue]:
+        """Without the rows where the other one found somebody else's work, be it what it would have put there: that is theirs."""
+        lost = conflicting(result) | already(result) if earlier.get("database") == args.get("database") else set()
+        rows = [change for change in unpack(args.get("rows"), self.store) if change.place not in lost]
+        return {**args, "rows": pack(rows, self.store)} if lost else args
 
     def joined(self, calls: Sequence[Mapping[str, JsonValue]]) -> Sequence[Mapping[str, JsonValue]]:
         found: list[Mapping[str, JsonValue]] = []
