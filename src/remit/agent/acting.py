@@ -12,7 +12,7 @@ from typing import Final
 from remit.agent.counted import AGAIN
 from remit.agent.course import Course
 from remit.agent.observe import checked, goes_on, not_run, observation
-from remit.agent.own import ASK, PLAN, read_ask_call, read_plan_call
+from remit.agent.own import ASK, PLAN, own_words, read_ask_call, read_plan_call
 from remit.agent.talk import Talk, Told
 from remit.agent.turns import Turn, Wanted
 from remit.crashpoint import crashpoint
@@ -183,7 +183,7 @@ class Acting:
             situation,
             planned=counts is not None,
             decided=self.course.decided(call.tool, args, effect, self._used),
-            anomaly=100 if again else 0,
+            anomaly=100 if again or (step is not None and step.id in self.talk.denied) else 0,
             high_stakes=step is not None and step.high_stakes,
         )
         self._done[call.tool, call.args_json] += 1
@@ -228,7 +228,7 @@ class Acting:
         if isinstance(reply, Waiting):
             return Waits(question=reply.question.id, call=call.name, tool=ASK)
         # An option is in the model's words, and may have come from anywhere: choosing it makes nothing the person's own.
-        text = canonical({"status": f"answered by {reply.who}", "answer": reply.text})
+        text = canonical({"status": f"answered by {reply.who}", "answer": reply.text, "own": own_words(reply.text, asking)})
         return Told(end="chosen" if reply.text in asking.options else "answered", text=text, call=call.name, tool=ASK)
 
 

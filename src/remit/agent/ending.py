@@ -41,7 +41,7 @@ async def last_word(run: Run, gate: Gate, talk: Talk, course: Course) -> LegEnd 
     theirs = {step: hand.who for step, hand in course.now.by_hand.items() if hand.state is Hand.TAKEN and step in standing}
     theirs = {step: who for step, who in theirs.items() if standing[step].fate is not Fate.PASSED}
     missing = {step: ended for step, ended in standing.items() if ended.fate is not Fate.PASSED and step not in theirs}
-    if theirs and not missing:
+    if theirs and (modest or not missing):
         return LegEnd(state=RunState.WAITING, summary="\n".join(f"{step} is taken over by {who}" for step, who in theirs.items()))
     if missing and not modest and talk.reminded < _REMINDERS:
         return Told(end="unverified", text=_reminder(missing), taint="yes" if any(one.tainted for one in missing.values()) else "")

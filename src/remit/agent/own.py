@@ -9,10 +9,12 @@ from pydantic_ai.tools import ToolDefinition
 
 from remit.agent.toolset import Toolbox
 from remit.domain.plan import Plan
+from remit.domain.question import plain
 from remit.domain.values import JsonValue
 from remit.errors import BadInput, PlanInvalid
 from remit.gate.clarify import Wanted
 from remit.plans.spec import plan_from
+from remit.policy.provenance import refuses
 
 PLAN: Final = "plan"
 ASK: Final = "ask_person"
@@ -146,6 +148,12 @@ def read_ask_call(args: Mapping[str, JsonValue]) -> Wanted:
         options=dict(map(_option, options)),
         free=True,
     )
+
+
+def own_words(answer: str, asked: Wanted) -> str:
+    """What of an answer the person did not find in the question: the rest are the words of whoever asked."""
+    there = plain(" ".join((asked.title, asked.body, asked.tried, *asked.options, *asked.options.values())))
+    return " ".join(word for word in answer.split() if refuses(word) or plain(word) not in there)
 
 
 def _option(value: JsonValue) -> tuple[str, str]:

@@ -304,7 +304,7 @@ def seen_body(turn: int, told: Sequence[Told]) -> dict[str, JsonValue]:
 
 def _answer(text: str) -> str:
     told = parse(text)
-    return str(told.get("answer", "")) if isinstance(told, Mapping) else ""
+    return str(told.get("own", told.get("answer", ""))) if isinstance(told, Mapping) else ""
 
 
 def _response(body: Mapping[str, JsonValue]) -> ModelResponse:

@@ -7,17 +7,21 @@ from typing import Final
 from remit.agent.course import Course
 from remit.agent.talk import Talk, Told, tried
 from remit.domain.action import Level
-from remit.domain.question import QuestionKind
+from remit.domain.question import QuestionKind, plain
 from remit.domain.receipt import Waiting
 from remit.domain.run import Run
 from remit.domain.values import QuestionId, action_id
 from remit.gate.clarify import Reply, Wanted, clarify
 from remit.gate.gate import Gate
 from remit.gate.steering import Steer
+from remit.policy.wording import read_words
 from remit.ports import Clock
 
 STOP: Final = "stop"
 GO_ON: Final = "go on"
+_STOPS: Final = frozenset({STOP, "stop it", "stop now", "no", "cancel", "abort", "quit", "end", "halt", "do not", "don't", "never mind"})
+_CHOICES: Final = {GO_ON: "it goes on as before, at the level it has now", STOP: "the run ends; what it did stays, and can be undone"}
+_MOST_ASKED: Final = 3
 
 
 def vague(run: Run, talk: Talk) -> bool:
@@ -26,10 +30,15 @@ def vague(run: Run, talk: Talk) -> bool:
 
 
 async def what_exactly(run: Run, gate: Gate, clock: Clock) -> Told | QuestionId:
-    """Asked before any model reads the goal."""
-    body = f"the goal: {run.goal}\nnothing is done before you answer; `{STOP}` ends it"
-    reply = await clarify(gate.journal, clock, action_id(run.id, "goal"), Wanted(title=str(run.spec["vague"]), body=body))
-    return _told(reply, "clarified")
+    """Asked before any model reads the goal, and again where the answer names nothing either."""
+    body = f"the goal: {run.goal}\nname it: a path, an address, a number, or something in quotes; `{STOP}` ends it"
+    for n in range(1, _MOST_ASKED + 1):
+        name = action_id(run.id, "goal" if n == 1 else f"goal{n}")
+        reply = await clarify(gate.journal, clock, name, Wanted(title=str(run.spec["vague"]), body=body))
+        told = _told(reply, "clarified")
+        if not isinstance(told, Told) or told.end == STOP or (isinstance(reply, Reply) and read_words(reply.text).names_something):
+            return told
+    return Told(end=STOP, text="nobody said what is meant")
 
 
 def trouble(talk: Talk, *, failures: int, same: int) -> str:
@@ -54,7 +63,9 @@ async def what_now(run: Run, gate: Gate, clock: Clock, talk: Talk, course: Cours
         action_id(run.id, name),
         Wanted(
             title=f"{what}; what now?",
-            body=f"The run is at level {course.now.level} now. Say `{GO_ON}`, `{STOP}`, or what to do differently.",
+            body=f"The run is at level {course.now.level} now.",
+            options=_CHOICES,
+            free=True,
             tried=tried(talk),
             kind=QuestionKind.ANOMALY,
         ),
@@ -65,7 +76,7 @@ async def what_now(run: Run, gate: Gate, clock: Clock, talk: Talk, course: Cours
 def _told(reply: Reply | Waiting, end: str) -> Told | QuestionId:
     if isinstance(reply, Waiting):
         return reply.question.id
-    return Told(end=STOP if reply.text == STOP else end, text=f"{reply.who} says: {reply.text}")
+    return Told(end=STOP if plain(reply.text) in _STOPS else end, text=f"{reply.who} says: {reply.text}")
 
 
 def _below(level: Level) -> Level | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -86,16 +87,24 @@ class Question:
 
     def reply(self, text: str) -> str | None:
         """What a reply means: one of the options by its words or its number, or the text itself where any is fine; None for neither."""
-        wanted = text.strip()
-        for number, option in enumerate(self.options, start=1):
-            if wanted.casefold() in {option.casefold(), str(number)}:
-                return option
-        return wanted or None if self.free or not self.options else None
+        wanted = plain(text)
+        said = [option for option in self.options if plain(option) == wanted]
+        numbered = [option for number, option in enumerate(self.options, start=1) if str(number) == wanted]
+        meant = {*said, *numbered}
+        if meant:
+            return meant.pop() if len(meant) == 1 else None  # a number that is another option's words, too, says nothing
+        return text.strip() if wanted and (self.free or not self.options) else None
 
     @property
     def silence(self) -> str:
         """What comes of no answer at all; never what a yes would do."""
         return "once it has expired, it is not done" if self.expires_at else "it waits, and nothing is done about it"
+
+
+def plain(text: str) -> str:
+    """The same words to a reader: without case, hidden characters, kinds of blanks, and punctuation around them."""
+    seen = "".join(c for c in unicodedata.normalize("NFKC", text) if unicodedata.category(c) != "Cf")
+    return " ".join(seen.split()).strip(" .,;:!?\"'`()[]{}<>").casefold()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -85,6 +85,11 @@ def named(value: str, words: str) -> bool:
     return False
 
 
+def refuses(text: str) -> bool:
+    """Whether it has a word by which naming something authorises nothing."""
+    return _REFUSAL.search(text) is not None
+
+
 @lru_cache(maxsize=256)
 def _authorised(value: str, words: str) -> bool:
     return any(named(value, sentence) and not _REFUSAL.search(sentence.replace(value, " ")) for sentence in _sentences(words))

@@ -17,6 +17,7 @@ from remit.gate.steering import Steer, Steered
 from remit.plans.keeping import as_done
 from remit.plans.spec import from_spec, to_spec
 from remit.policy.triage import vague_in
+from remit.policy.wording import read_words
 from remit.ports import Clock, Journal
 from remit.runs.runs import Runs
 
@@ -81,8 +82,9 @@ class SteerRuns:
         """With what `text` says, or with what was talked about. Nothing grave is handed over that names nothing."""
         self._conversing(run, chat=True)
         loaded = self._runs.load(run)
-        said = text or "\n".join([loaded.goal, *(one.text for one in self.now(loaded).said)])
-        vague = vague_in(said)
+        said = [loaded.goal, *(one.text for one in self.now(loaded).said)]
+        open_ended = [found for one in said if (found := vague_in(one))]
+        vague = vague_in(text) or (open_ended[-1] if open_ended and not read_words(text).names_something else "")
         if vague:
             raise BadInput(vague, fix=f'hand it over with words: remit runs {run} promote {level} "…"')
         self._steer.promote(run, level, text or HAND_OVER, who=who)
