@@ -127,9 +127,9 @@ def test_a_planned_step_is_not_another_one(tmp_path: Path) -> None:
 def test_a_value_known_before_a_strangers_words_is_not_theirs(tmp_path: Path, to: str, alone: bool) -> None:
     """It stood in the plan, or in the person's own file that was read before; what came up later asks."""
     plan = [
-        step("a", "letter.post", {}),
-        step("b", "letter.post", {"to": "planned@example.org"}),
         step("c", "files.read", {"path": "me.txt"}),
+        step("a", "letter.post", {"to": "${c.text}"}),
+        step("b", "letter.post", {"to": "planned@example.org"}),
     ]
     first, then = turn(call("plan", steps=plan)), turn(call("files.read", path="me.txt"))
     course = Course(
@@ -193,7 +193,7 @@ def test_what_was_changed_beside_the_plan_is_looked_at_again(tmp_path: Path) -> 
     end = course.leg()
     assert end.state is RunState.PARTLY
     assert "not verified: a:" in end.summary
-    assert "verified: b: seen to be so" in end.summary
+    assert "verified: b: its checks held" in end.summary
     assert "not seen to be done" in course.model.told()
 
 

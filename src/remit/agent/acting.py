@@ -238,8 +238,8 @@ def _where(turn: str, step: Step | None, how: str) -> str:
 
 
 def _known(value: JsonValue, situation: Situation) -> bool:
-    """Whether all that it names was known before anything untrusted was read, or is in the person's words."""
-    return provenance((), [value], words=situation.words, owned_roots=(), untrusted=("?",), owned=situation.own) > UNTRUSTED
+    """Whether all that it names is in the person's words."""
+    return provenance((), [value], words=situation.words, owned_roots=(), untrusted=("?",)) > UNTRUSTED
 
 
 def _args(call: Wanted) -> dict[str, JsonValue]:

@@ -53,20 +53,24 @@ async def last_word(run: Run, gate: Gate, talk: Talk, course: Course) -> LegEnd 
 async def _standing(run: Run, gate: Gate, talk: Talk, course: Course, step: Step, *, asks: bool) -> Ended:
     """A step passed when its checks held after it.
 
-    It is looked at now if it was done in another way or by hand, or if anything was done that no plan named: that may have
-    changed it. Where no more is claimed than is seen, nobody is bothered for a look (`asks`).
+    It is looked at now if it was done in another way or by hand, or if anything was done since that may have changed it. Where no
+    more is claimed than is seen, or only the plan was followed, nobody is bothered for a look.
     """
     looks = bool(step.checks) and all(check.look is not None and step.id not in named_in(check.look.args) for check in step.checks)
-    if step.id in course.passed and not (talk.unplanned and looks):
-        return Ended(fate=Fate.PASSED, why="its checks held" if step.checks else "its call succeeded")
+    passed = step.id in course.passed
+    held = Ended(fate=Fate.PASSED, why="its checks held" if step.checks else "its call succeeded")
+    if passed and not (looks and talk.changes > talk.seen_at[step.id]):
+        return held
     hand = course.now.by_hand.get(step.id)
     done = hand is not None and hand.state is Hand.DONE
     if not done and not looks:
         return Ended(fate=Fate.BLOCKED, why="not done")
     situation = replace(course.situation("last look"), planned=course.counts(step.id), high_stakes=step.high_stakes)
-    ended = await Attempts(gate, run.id, run.actor, asks=asks).checked(
+    ended = await Attempts(gate, run.id, run.actor, asks=asks and (talk.unplanned or not passed)).checked(
         step, f"last{talk.turns}.{step.id}", hand.result if hand else None, course.results, situation
     )
+    if passed and ended.fate in {Fate.PASSED, Fate.BLOCKED}:  # blocked: looking again would have to be allowed first
+        return held
     by = f"done by {hand.who}" if hand and done else "seen to be so"
     return replace(ended, why=by) if ended.fate is Fate.PASSED else ended
 

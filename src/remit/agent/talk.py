@@ -92,6 +92,10 @@ class Talk:
     """The last journal line of a person's that the model was told."""
     passed: dict[str, tuple[str, str]] = field(default_factory=dict)
     """By step: the plan's line, and the call whose checks held."""
+    changes: int = 0
+    """Calls that may have changed the world."""
+    seen_at: dict[str, int] = field(default_factory=dict)
+    """By step: after how many of them its checks held."""
     waiting: dict[str, tuple[str, str, str]] = field(default_factory=dict)
     """Calls that wait for a person while the work goes on: by name, tool, arguments and step."""
     uses: Counter[str] = field(default_factory=Counter)
@@ -247,8 +251,10 @@ class Talk:
         if item.end != "succeeded":
             return
         self.effects[item.tool, args_json] += 1
+        self.changes += self.toolbox.changes(item.tool)
         if item.step:
             self.passed[item.step] = item.plan, item.call
+            self.seen_at[item.step] = self.changes
 
     def _refused(self, item: Told, args_json: str) -> None:
         if item.end in {"refused", "expired"}:

@@ -24,6 +24,7 @@ from remit.gate.clarify import Reply, Wanted, clarify
 from remit.gate.gate import Gate
 from remit.gate.steering import Steered
 from remit.plans.attempts import Attempts, Ended, Fate
+from remit.plans.following import fixed
 from remit.plans.references import resolve
 from remit.plans.spec import from_spec
 from remit.ports import Clock
@@ -76,13 +77,21 @@ class Progress:
         return record.started is not None or record.finished is not None
 
     def situation(self, step: Step) -> Situation:
+        """The plan's own words are its person's; what its steps have read from strangers is not, whoever refers to it."""
+        strange = tuple(canonical(self.results[done.id]) for done in self.plan.steps if done.id in self.results and self._strange(done))
         return Situation(
+            untrusted=strange,
+            tainted=bool(strange),
             level=self.steered.now().level,
             words=self.plan.text or self.plan.goal,
             planned=True,
             high_stakes=step.high_stakes,
             where=f"step {step.id} of: {self.plan.goal}",
         )
+
+    def _strange(self, step: Step) -> bool:
+        tools = [self.gate.tools.get(way.tool) for way in (step.way, *step.otherwise)]
+        return any(tool is None or tool.spec.reads_untrusted for tool in tools)
 
 
 class PlanWorker:
@@ -144,7 +153,9 @@ class PlanWorker:
             name = f"{step.id}.{len(tried) + 1}"
             if progress.kept(name):
                 return Ended(fate=Fate.WAITING, why="paused")
-            ended = await self._attempt(step, way, name, progress, replace(progress.situation(step), tried="\n".join(tried)))
+            ended = await self._attempt(
+                step, way, name, progress, replace(progress.situation(step), tried="\n".join(tried), decided=fixed(way))
+            )
             if ended.fate is not Fate.FAILED:
                 return ended
             tried.append(f"{len(tried) + 1}. {way.tool}: {ended.why}")
