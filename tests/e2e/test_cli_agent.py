@@ -9,6 +9,7 @@ import pytest
 
 from claims import proves
 from loopback_openai import Fail, Loopback, Reply
+from remit.plans.rules import rule_plan
 from remit_program import Program, program
 
 MODEL = "openai-compatible:tiny"
@@ -132,3 +133,48 @@ def test_what_an_endpoint_can_do_is_tried(remit: Program) -> None:
     assert [json.loads(line)["works"] for line in unfit.out.splitlines()] == [True, False, False, False]
     away = remit("model", "check", MODEL, REMIT_BASE_URL="http://127.0.0.1:9/v1")
     assert (away.code, len(away.out.splitlines())) == (1, 1)
+
+
+@proves("planner.rules")
+def test_a_goal_that_rules_know_needs_no_model_and_says_so(remit: Program) -> None:
+    """Planned, shown, judged and undone like any plan; whatever else is wanted it does not know."""
+    (remit.folder / "a.txt").write_text("one\n", encoding="utf-8")
+    said = remit("run", 'copy a.txt to b.txt, then write "two words" to c.txt and then run `cat b.txt c.txt > d.txt`')
+    assert said.code == 0, said.out + said.err
+    assert "planned by rules, without a model" in said.err
+    assert (remit.folder / "d.txt").read_text(encoding="utf-8") == "one\ntwo words\n"
+    assert remit("undo", remit.last(), "--yes").code == 0
+    assert [path.name for path in remit.folder.iterdir()] == ["a.txt"]
+    unknown = remit("run", "make the world better", "--model", "rules")
+    assert (unknown.code, "does not know" in unknown.err) == (2, True)
+    assert "it knows: copy A to B" in unknown.err
+    assert "no model is set" in remit("run", "make the world better").err
+
+
+@proves("planner.rules")
+@pytest.mark.parametrize(
+    "goal",
+    [
+        "delete everything",
+        "delete all old files",
+        "copy a.txt to b.txt and more",
+        "pay bob",
+        "move a.txt",
+        "run rm -rf /",
+        "",
+        "copy a.txt to",
+    ],
+)
+def test_what_is_not_word_for_word_in_the_list_is_not_planned(goal: str) -> None:
+    """In doubt it knows nothing."""
+    assert rule_plan(goal) is None
+
+
+@proves("agent.prompt_caching")
+def test_what_stays_the_same_is_marked_to_be_kept_where_that_is_offered(remit: Program) -> None:
+    """Anthropic is told what to keep; endpoints that know no such thing see nothing of it."""
+    for name, marked in (("anthropic:x", True), ("openai-compatible:x", False)):
+        with Loopback([Reply(text="hello")]) as server:
+            address = server.address.removesuffix("/v1") if marked else server.address
+            remit("chat", "hello", REMIT_MODEL=name, REMIT_BASE_URL=address, REMIT_API_KEY="k")
+            assert ("cache_control" in json.dumps(server.asked[0])) == marked

@@ -137,3 +137,21 @@ def test_what_was_chosen_for_other_work_is_no_habit_for_this(remit: Program) -> 
     plan = remit.plan('goal = "count"\n[[step]]\nid = "p"\ntool = "shell.run"\nargs = { command = "wc -l a > n.txt" }\n')
     assert json.loads(remit("triage", plan, "--json").out)["level"] != "operator"
     assert json.loads(remit("triage", "rename my photos number 9", "--json").out)["level"] == "operator"
+
+
+@proves("cli.answers_together")
+def test_questions_of_one_run_are_answered_together_or_not_at_all(remit: Program) -> None:
+    """One wrong id and none is answered; the run goes on once, when all of it is."""
+    steps = "".join(
+        f'[[step]]\nid = "s{n}"\ntool = "files.write"\nneeds = []\nargs = {{ path = "{n}.txt", text = "x" }}\n' for n in range(3)
+    )
+    assert remit("run", remit.plan(f'goal = "three"\n{steps}'), "--level", "operator").code == 3
+    ids = [one["id"] for one in remit.json("inbox", "--json")]
+    assert len(ids) == 3
+    shown = remit("inbox").out
+    assert f"remit approve {' '.join(ids)}" in shown
+    assert remit("approve", *ids[:2], "nonsense").code != 0
+    assert remit("log", "--kind", "answered").out == ""
+    said = remit("approve", *ids, ids[0])
+    assert (said.code, said.out.count("3 of 3 steps passed")) == (0, 1), said.out
+    assert "one question" in remit("approve", *ids, "--edit", "{}").err

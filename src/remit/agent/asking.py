@@ -68,7 +68,7 @@ async def ask(
     Raises ContextFull when the conversation is too long for it, ModelRejected when asking again cannot help, and
     ModelUnavailable when it did not help.
     """
-    settings = ModelSettings(**extra, timeout=patience.silence, request_timeout=patience.request, max_retries=0)
+    settings = ModelSettings(**extra, cache=True, timeout=patience.silence, request_timeout=patience.request, max_retries=0)
     for attempt in range(1, patience.attempts + 1):
         try:
             if on_text is not None:

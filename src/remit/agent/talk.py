@@ -294,11 +294,16 @@ def response_body(
         "v": SHAPE,
         "turn": turn,
         "message": scrubbed(kept),
-        "usage": {"in": response.usage.input_tokens, "out": response.usage.output_tokens},
+        "usage": {"in": response.usage.input_tokens, "out": response.usage.output_tokens, **_cached(response)},
         "print": dict(prints),
     }
     optional: dict[str, JsonValue] = {"tools": list(tools), "wrong": dict(wrong), "sure": dict(sure)}
     return body | {name: value for name, value in optional.items() if value}
+
+
+def _cached(response: ModelResponse) -> dict[str, JsonValue]:
+    """Of the input: what the provider had kept from before."""
+    return {"cached": response.usage.cache_read_tokens} if response.usage.cache_read_tokens else {}
 
 
 def seen_body(turn: int, told: Sequence[Told]) -> dict[str, JsonValue]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from remit.domain.run import LegEnd, Run
 
 
+_GOAL = 80
+"""Characters of a goal in a headline."""
+
+
 @click.command()
 @click.argument("which", required=False)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per question.")
@@ -29,10 +33,8 @@ def inbox(which: str | None, as_json: bool) -> None:
     app = App(places())
     try:
         found = [q for q in app.inbox.pending() if not which or q.id.startswith(which)]
-        for item in found:
-            said = app.inbox.answers(item)
-            data = show.question_json(item) | {"answers": said, "record": app.sure_before(item)}
-            click.echo(json.dumps(data, ensure_ascii=False) if as_json else show.question(item, said, app.sure_before(item)) + "\n")
+        for line in _as_json(app, found) if as_json else _as_text(app, found):
+            click.echo(line)
         if not found and not as_json:
             click.echo("nothing waits for you" if not which else f"no open question starts with {which!r}")
             from remit.domain.run import RunKind
@@ -42,6 +44,25 @@ def inbox(which: str | None, as_json: bool) -> None:
                 click.echo(f"{unfinished} run(s) are open: `remit resume` goes on with what was interrupted")
     finally:
         app.close()
+
+
+def _as_json(app: App, found: Sequence[Question]) -> Iterator[str]:
+    for item in found:
+        data = show.question_json(item) | {"answers": app.inbox.answers(item), "record": app.sure_before(item)}
+        yield json.dumps(data, ensure_ascii=False)
+
+
+def _as_text(app: App, found: Sequence[Question]) -> Iterator[str]:
+    """Those of one run stand together, as they are about one thing, and can be answered together."""
+    for run in dict.fromkeys(map(_run_of, found)):
+        together = [one for one in found if _run_of(one) == run]
+        if len(together) > 1:
+            goal = show.clean(app.runs.load(run).goal, keep="")
+            yield click.style(f"{len(together)} questions of run {run}: {goal if len(goal) <= _GOAL else goal[:_GOAL] + '…'}", bold=True)
+            approvable = [one.id for one in together if one.kind is QuestionKind.APPROVE]
+            yield f"  all at once: remit approve {' '.join(approvable)}\n" if len(approvable) > 1 else ""
+        for item in together:
+            yield show.question(item, app.inbox.answers(item), app.sure_before(item)) + "\n"
 
 
 def _answering(command: Callable[..., None]) -> Callable[..., None]:
@@ -58,7 +79,7 @@ def _answering(command: Callable[..., None]) -> Callable[..., None]:
 
 
 @click.command()
-@click.argument("question")
+@click.argument("questions", nargs=-1, required=True)
 @click.option(
     "--edit",
     "edited",
@@ -67,26 +88,31 @@ def _answering(command: Callable[..., None]) -> Callable[..., None]:
     "They are judged again.",
 )
 @_answering
-def approve(question: str, edited: str | None, **options: Any) -> None:
-    """Say yes to exactly what QUESTION shows, once. `remit inbox` lists the ids; the beginning of one is enough."""
+def approve(questions: tuple[str, ...], edited: str | None, **options: Any) -> None:
+    """Say yes to exactly what each of the QUESTIONS shows, once.
+
+    `remit inbox` lists the ids; at a terminal the beginning of one is enough.
+    """
     if edited is None:
-        _answer(question, Answer.APPROVE, options)
+        _answer(questions, Answer.APPROVE, options)
         return
+    if len(questions) > 1:
+        raise BadInput("an edit is of one question", fix="answer them one after the other")
     text = edited
     if edited.startswith("@"):
         try:
             text = Path(edited[1:]).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise BadInput(f"{edited[1:]} cannot be read: {error}", fix="give a UTF-8 file with a JSON object") from None
-    _answer(question, Answer.EDIT, options, args_json=text)
+    _answer(questions, Answer.EDIT, options, args_json=text)
 
 
 @click.command()
-@click.argument("question")
+@click.argument("questions", nargs=-1, required=True)
 @_answering
-def deny(question: str, **options: Any) -> None:
-    """Say no to QUESTION. The agent is told that the goal is refused, not the wording."""
-    _answer(question, Answer.DENY, options)
+def deny(questions: tuple[str, ...], **options: Any) -> None:
+    """Say no to the QUESTIONS. The agent is told that the goal is refused, not the wording."""
+    _answer(questions, Answer.DENY, options)
 
 
 @click.command()
@@ -104,29 +130,36 @@ def answer(question: str, text: str, **options: Any) -> None:
         fitting = {"happened": Answer.HAPPENED, "not_happened": Answer.NOT_HAPPENED}
         if text not in fitting:
             raise BadInput(f"{text!r} does not say whether it happened", fix="look, then answer happened or not_happened")
-        _answer(question, fitting[text], options)
+        _answer([question], fitting[text], options)
         return
-    _answer(question, Answer.REPLY, options | {"note": text})
+    _answer([question], Answer.REPLY, options | {"note": text})
 
 
-def _answer(text: str, what: Answer, options: dict[str, Any], *, args_json: str = "") -> None:
+def _answer(texts: Sequence[str], what: Answer, options: dict[str, Any], *, args_json: str = "") -> None:
+    """Nothing is answered before all of them are found and confirmed; each run goes on once, when all of it is answered."""
     app = App(places())
-    edit = None
     try:
-        found = app.inbox.find(text)
-        _confirm(text, found, what, yes=options["yes"])
+        found = list({item.id: item for item in (_confirmed(app, text, what, yes=options["yes"]) for text in texts)}.values())
+        edit = None
         if what is Answer.EDIT:
             from remit.cli.editing import merged
 
-            edit = merged(app, found, args_json)
+            edit = merged(app, found[0], args_json)
         who = options["who"] or person()
-        app.inbox.answer(found, what, who=who, note=options["note"], edit=edit, roles=options["roles"])
-        click.echo(f"{what}: {found.id}  {show.clean(edit.args_json if edit else found.title, keep='')}")
-        run = None if options["no_resume"] else app.runs.load(_run_of(found))
+        for item in found:
+            app.inbox.answer(item, what, who=who, note=options["note"], edit=edit, roles=options["roles"])
+            click.echo(f"{what}: {item.id}  {show.clean(edit.args_json if edit else item.title, keep='')}")
+        runs = [] if options["no_resume"] else [app.runs.load(run) for run in dict.fromkeys(map(_run_of, found))]
     finally:
         app.close()
-    if run is not None:
-        sys.exit(_go_on(run))
+    if runs:
+        sys.exit(max(_go_on(run) for run in runs))
+
+
+def _confirmed(app: App, text: str, what: Answer, *, yes: bool) -> Question:
+    found = app.inbox.find(text)
+    _confirm(text, found, what, yes=yes)
+    return found
 
 
 def _confirm(text: str, found: Question, what: Answer, *, yes: bool) -> None:

@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING
 import click
 
 from remit.app import App, places
+from remit.cli import show
 from remit.cli.driving import drive, report
 from remit.cli.exits import DONE, NOT_DONE, WAITING, exit_code_for
 from remit.cli.person import person
 from remit.cli.planning import PLAN_ENDINGS, read_plan_file
 from remit.domain.action import Level
 from remit.domain.run import LegEnd, Run
-from remit.domain.values import JsonValue, RunId, parse
+from remit.domain.values import JsonValue, RunId, canonical, parse
 from remit.errors import ArgsInvalid, BadInput, RemitError
+from remit.plans.rules import KNOWN, RULES, rule_plan
 from remit.policy.triage import stricter, triage
 
 if TYPE_CHECKING:
@@ -34,7 +36,11 @@ if TYPE_CHECKING:
     default=None,
     help="How much it may do alone (default consultant, or less where triage says so).",
 )
-@click.option("--model", default=None, help="provider:name for a goal, e.g. openai:…, anthropic:…, ollama:…; default $REMIT_MODEL.")
+@click.option(
+    "--model",
+    default=None,
+    help="provider:name for a goal, e.g. openai:…, anthropic:…, ollama:…; default $REMIT_MODEL. `rules` for the few goals that need none.",
+)
 @click.option(
     "--root",
     "roots",
@@ -154,22 +160,40 @@ def _open(
     if what.endswith(PLAN_ENDINGS):
         if measure:
             raise BadInput("--samples and --margin are about a model, and a plan file has none", fix="leave them out")
-        plan = read_plan_file(app, what, inputs)
-        found = triage(app.triaging.task(plan.goal, plan))
-        chosen = Level(level) if level else plan.level
-        opened = app.open_plan(plan, level=chosen or stricter(Level.CONSULTANT, found.level), who=person())
-        app.triaging.remember(opened, found, chosen)
-        return opened
+        return _open_plan(app, read_plan_file(app, what, inputs), level)
     if not what.strip() or _is_folder(what):
         raise BadInput(f"{what!r} is neither a plan file nor a goal", fix="give a .toml or .yaml file, or say in words what shall be done")
     if inputs:
         raise BadInput("--set fills inputs of a plan file, and this is a goal", fix="put the values into the goal")
     name = model or os.environ.get("REMIT_MODEL", "")
+    if name in {"", RULES}:
+        return _by_rules(app, what, level, named=bool(name))
     app.check_model(name)
     found = triage(app.triaging.task(what, None))
     chosen = Level(level) if level else stricter(Level.CONSULTANT, found.level)
     opened = app.open_goal(what, level=chosen, model=name, vague=found.vague, measure=measure)
     app.triaging.remember(opened, found, Level(level) if level else None)
+    return opened
+
+
+def _by_rules(app: App, goal: str, level: str | None, *, named: bool) -> Run:
+    """A goal in one of the few sentences that need no model. Raises ModelUnset or BadInput for any other."""
+    plan = rule_plan(goal)
+    if plan is None:
+        if not named:
+            app.check_model("")
+        raise BadInput("the rule planner does not know how to do this", fix=f"it knows: {'; '.join(KNOWN)}")
+    click.echo("planned by rules, without a model:", err=True)
+    for step in plan.steps:
+        click.echo(f"  {step.id}  {step.way.tool}  {show.clean(canonical(step.way.args), keep='')}", err=True)
+    return _open_plan(app, plan, level)
+
+
+def _open_plan(app: App, plan: Plan, level: str | None) -> Run:
+    found = triage(app.triaging.task(plan.goal, plan))
+    chosen = Level(level) if level else plan.level
+    opened = app.open_plan(plan, level=chosen or stricter(Level.CONSULTANT, found.level), who=person())
+    app.triaging.remember(opened, found, chosen)
     return opened
 
 
