@@ -81,6 +81,7 @@ CLAIMS: Final[dict[str, str]] = {
     "agent.never_claims_more": "The last call failed and the model says all is well: the run is only partly done, and the failure was told.",
     "agent.newer_shape_refused": "An older remit stops with a clear message before it does anything.",
     "agent.observations_bounded": "A result of a million characters costs the model a bounded number of them, and it knows.",
+    "agent.json_instead_of_tools": "A model that calls no tools is asked for JSON by a schema; its calls are read and judged like any others.",
     "agent.options_are_not_own_words": "What a person finds in a question and says again, however spelt, authorises nothing by itself.",
     "agent.own_before_untrusted": "What stood in the plan or in the person's data before a stranger's words is not the stranger's; the rest is.",
     "agent.plan_kept": "What an agent did by its plan is kept as a plan file with inputs, and runs again without a model.",

@@ -23,6 +23,7 @@ from pydantic_ai.messages import ModelMessage, ModelResponse, PartDeltaEvent, Pa
 from pydantic_ai.models import Model, ModelRequestParameters
 from pydantic_ai.settings import ModelSettings
 
+from remit.agent.constrained import Constrained
 from remit.errors import ContextFull, ModelRejected, ModelTrouble, ModelUnavailable
 
 LONGEST_ERROR: Final = 500
@@ -71,7 +72,7 @@ async def ask(
     settings = ModelSettings(**extra, cache=True, timeout=patience.silence, request_timeout=patience.request, max_retries=0)
     for attempt in range(1, patience.attempts + 1):
         try:
-            if on_text is not None:
+            if on_text is not None and not isinstance(model, Constrained):
                 return await _streamed(model, messages, settings, parameters, on_text)
             return await model_request(model, messages, model_settings=settings, model_request_parameters=parameters)
         except (AgentRunError, FallbackExceptionGroup, *_UNREADABLE) as failure:

@@ -15,6 +15,8 @@ from pydantic_ai.profiles import ModelProfile
 
 from remit.errors import BadInput, ModelUnset
 
+PREFIX: Final = "json+"
+"""Before a model's name: it is asked for JSON instead of tool calls."""
 _OTHERWISE: Final = (
     "set REMIT_MODEL=PROVIDER:MODEL (anthropic, openai, google, ollama, openai-compatible), or give --model; "
     "without any model, `remit run plan.toml` runs a plan file and `remit demo` shows the rest"
@@ -41,12 +43,21 @@ def resolve(name: str, *, env: Mapping[str, str]) -> Model:
     names = [part.strip() for part in (name or env.get("REMIT_MODEL", "")).split(",") if part.strip()]
     if not names:
         raise ModelUnset("no model is set", fix=_OTHERWISE)
-    first, *others = [_resolve(one, env) for one in names]
+    first, *others = [_asked(one, env) for one in names]
     if not others:
         return first
     from pydantic_ai.models.fallback import FallbackModel  # noqa: PLC0415 - for a chain only
 
     return FallbackModel(first, *others)
+
+
+def _asked(name: str, env: Mapping[str, str]) -> Model:
+    """The model, asked in the way that its name says."""
+    if not name.startswith(PREFIX):
+        return _resolve(name, env)
+    from remit.agent.constrained import Constrained  # noqa: PLC0415 - for these only
+
+    return Constrained(_resolve(name.removeprefix(PREFIX), env))
 
 
 def _resolve(name: str, env: Mapping[str, str]) -> Model:
@@ -105,7 +116,7 @@ def _whole() -> ModelProfile:
     """A stream that ends without saying why it ends was cut off: the library would call that an answer."""
     from pydantic_ai.profiles.openai import OpenAIModelProfile  # noqa: PLC0415
 
-    return OpenAIModelProfile(openai_chat_streaming_requires_finish_reason=True)
+    return OpenAIModelProfile(openai_chat_streaming_requires_finish_reason=True, supports_json_schema_output=True)
 
 
 PROVIDERS: Final[Mapping[str, Provider]] = {

@@ -15,6 +15,7 @@ from remit.agent.turns import foreign_parts, strict_args
 from remit.domain.values import parse
 from remit.errors import ModelTrouble
 
+CALLS: Final = "calls tools"
 _PATIENCE: Final = Patience(attempts=1, silence=60.0, request=120.0)
 _ADD: Final = ToolDefinition(
     name="add",
@@ -81,10 +82,10 @@ async def _calls(model: Model) -> tuple[Tried, list[ModelMessage]]:
     try:
         said = await _ask(model, [asked], tools=True)
     except ModelTrouble as error:
-        return Tried(what="calls tools", works=False, seen=error.message), []
+        return Tried(what=CALLS, works=False, seen=error.message), []
     calls = _called(said)
     works = calls == [{"a": 19, "b": 23}] and not foreign_parts(said)
-    return Tried(what="calls tools", works=works, seen=f"add {calls}" if calls else _short(said.text or "no call")), [asked, said]
+    return Tried(what=CALLS, works=works, seen=f"add {calls}" if calls else _short(said.text or "no call")), [asked, said]
 
 
 async def _goes_on(model: Model, history: list[ModelMessage]) -> Tried:

@@ -26,14 +26,18 @@ def check(name: str | None, as_json: bool) -> None:
 
     Exit code 1 means that something is missing without which it cannot pursue goals.
     """
-    from remit.agent.models import resolve
-    from remit.agent.trying import Tried, trials
+    from remit.agent.models import PREFIX, resolve
+    from remit.agent.trying import CALLS, Tried, trials
+
+    wanted = name or os.environ.get("REMIT_MODEL", "")
 
     async def tried() -> bool:
         fit = True
         async for one in trials(resolve(name or "", env=os.environ)):
             fit = fit and (one.works or not one.needed)
             click.echo(_data(one) if as_json else _line(one))
+            if one.what == CALLS and not one.works and not as_json and not wanted.startswith(PREFIX):
+                click.echo(f"it may do better when it is asked for JSON: remit model check {PREFIX}{wanted}")
         return fit
 
     def _data(one: Tried) -> str:
