@@ -13,6 +13,7 @@ from remit.agent.confidence import measured
 from remit.agent.toolset import Toolbox
 from remit.domain.action import Effect
 from remit.domain.values import JsonValue, canonical
+from remit.plans.rules import rule_plan
 from remit.ports import ToolSpec
 
 _ANY: dict[str, JsonValue] = {"type": "object"}
@@ -91,3 +92,14 @@ def test_of_two_measurements_the_least_counts() -> None:
         "percent": 30,
         "how": "2 of 2 answers want this; 30 points between this and the next likeliest",
     }
+
+
+@proves("agent.confidence")
+@pytest.mark.parametrize(("path", "percent"), [("a.txt", 100), ("b.txt", 0)])
+def test_where_rules_know_the_goal_they_are_asked_too(path: str, percent: int) -> None:
+    """The same tool at the same place agrees, with whatever text; a goal that they do not know measures nothing."""
+    toolbox = Toolbox([ToolSpec(name="files.write", description="", schema=_ANY, effect=Effect.REVERSIBLE, salient=("path",))])
+    said = says(("files-write", {"path": path, "text": "x"}))
+    found: Any = measured(said, [], toolbox, margin=False, rules=rule_plan('write "y" to a.txt'))
+    assert found["0"]["percent"] == percent
+    assert measured(said, [], toolbox, margin=False, rules=rule_plan("do what is right")) == {}

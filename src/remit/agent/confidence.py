@@ -1,7 +1,8 @@
 """How sure a model is of a call: measured, and never asked, as what a model says of itself is no measurement.
 
 Agreement: asked the same again, how many of its answers want the same call, to the same places. Margin: by how much, at the tokens
-that name these places, the likeliest was likelier than the next. Of both the least counts. It can only raise scrutiny.
+that name these places, the likeliest was likelier than the next. Rules: whether the rule planner, where it knows the goal, would do the
+same. Of all the least counts. It can only raise scrutiny.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from typing import Any, Final
 
 from pydantic_ai.messages import ModelResponse, ToolCallPart
 
-from remit.agent.toolset import Toolbox
+from remit.agent.toolset import Toolbox, function_name
 from remit.agent.turns import strict_args
+from remit.domain.plan import Plan, Way
 from remit.domain.values import JsonValue, canonical, parse
 from remit.errors import BadInput
 
@@ -60,8 +62,14 @@ def worth_measuring(response: ModelResponse, toolbox: Toolbox) -> bool:
     return any(toolbox.changes(toolbox.tool(call.tool_name)) for call in response.tool_calls)
 
 
-def measured(response: ModelResponse, others: Sequence[ModelResponse], toolbox: Toolbox, *, margin: bool) -> dict[str, JsonValue]:
-    """By the index of each call that may change something: how sure it is, in per cent, and by what that was found."""
+def measured(
+    response: ModelResponse, others: Sequence[ModelResponse], toolbox: Toolbox, *, margin: bool, rules: Plan | None = None
+) -> dict[str, JsonValue]:
+    """By the index of each call that may change something: how sure it is, in per cent, and by what that was found.
+
+    `rules` is what the rule planner would do, where it knows the goal.
+    """
+    ruled = {_essence(_call_of(step.way), toolbox) for step in rules.steps} if rules else set()
     logprobs = (response.provider_details or {}).get("logprobs") if margin else None
     wanted = [{_essence(call, toolbox) for call in other.tool_calls} for other in others]
     found: dict[str, JsonValue] = {}
@@ -75,6 +83,9 @@ def measured(response: ModelResponse, others: Sequence[ModelResponse], toolbox: 
         least = _margin(logprobs, _places(call, toolbox)) if isinstance(logprobs, list) else None
         if least is not None:
             sures.append(Sure(percent=least, how=f"{least} points between this and the next likeliest"))
+        if rules:
+            agrees = _essence(call, toolbox) in ruled
+            sures.append(Sure(percent=100 * agrees, how=f"{'' if agrees else 'not '}what the rule planner would do"))
         if sures:
             low = min(sures, key=lambda one: one.percent)
             found[str(index)] = {"percent": low.percent, "how": "; ".join(one.how for one in sures)}
@@ -88,6 +99,10 @@ def _essence(call: ToolCallPart, toolbox: Toolbox) -> str:
     spec = toolbox.specs.get(tool)
     named = {name: args[name] for name in (spec.salient if spec else ()) if name in args}
     return canonical([tool, _outline(named or args)])
+
+
+def _call_of(way: Way) -> ToolCallPart:
+    return ToolCallPart(function_name(way.tool), canonical(way.args))
 
 
 def _outline(value: JsonValue) -> JsonValue:

@@ -44,6 +44,7 @@ from remit.domain.values import JsonValue, QuestionId, canonical, digest
 from remit.errors import AlreadyRecorded, ContextFull, ModelTrouble
 from remit.gate.execution import written
 from remit.gate.gate import Gate
+from remit.plans.rules import rule_plan
 from remit.ports import Clock, Journal, ToolSpec
 
 _LIKELIHOODS: Final[Any] = {"openai_logprobs": True, "openai_top_logprobs": 2}
@@ -223,7 +224,7 @@ class AgentWorker:
         if stop := _unacceptable(response):
             await self._note(run, f"refused@{number}", {"v": 1, "why": stop})
             return stop
-        sure = await self._measured(talk, parameters, response, measure)
+        sure = await self._measured(run, talk, parameters, response)
         own, wrong = own_response(response, number)
         tools = [self._toolbox.tool(call.tool_name) for call in own.tool_calls]
         body = response_body(
@@ -234,11 +235,10 @@ class AgentWorker:
         crashpoint("agent.response")
         return ""
 
-    async def _measured(
-        self, talk: Talk, parameters: ModelRequestParameters, response: ModelResponse, measure: Measure
-    ) -> dict[str, JsonValue]:
+    async def _measured(self, run: Run, talk: Talk, parameters: ModelRequestParameters, response: ModelResponse) -> dict[str, JsonValue]:
         """How sure the model is of what it wants to change. An answer that cannot be had is left out of the count."""
-        if not worth_measuring(response, self._toolbox):
+        measure = Measure.of(run.spec)
+        if measure == Measure() or not worth_measuring(response, self._toolbox):
             return {}
         again = [
             ask(self._model, talk.messages, parameters, patience=self._limits.patience, pause=self._pause)
@@ -248,7 +248,8 @@ class AgentWorker:
         for one in others:
             if isinstance(one, BaseException):
                 raise one
-        return measured(response, [one for one in others if isinstance(one, ModelResponse)], self._toolbox, margin=measure.margin)
+        answers = [one for one in others if isinstance(one, ModelResponse)]
+        return measured(response, answers, self._toolbox, margin=measure.margin, rules=rule_plan(run.goal))
 
     def _stop(self, talk: Talk) -> str:
         """Why the model is not asked again, or nothing."""
