@@ -13,6 +13,7 @@ from remit.domain.action import Effect, Level
 from remit.domain.question import Answer, Question
 from remit.domain.run import LegEnd, Run
 from remit.domain.values import JsonValue, RunId, parse
+from remit.errors import ToolFailed
 from remit.ports import Call, Captured, ToolSpec
 from remit.tools.base import BaseTool
 
@@ -100,6 +101,8 @@ class SendNote(BaseTool):
     async def run(self, call: Call) -> JsonValue:
         if self.before is not None:
             self.before()
+        if self.file.is_dir():
+            raise ToolFailed("there is no box to put it into")
         with self.file.open("a", encoding="utf-8") as out:
             out.write(f"{call.args['to']}\n")
         return {"sent": True}

@@ -46,6 +46,22 @@ def test_a_planned_letter_goes_as_often_as_it_was_planned(tmp_path: Path, times:
 
 
 @proves("agent.steps_are_spent")
+def test_a_step_that_surely_did_nothing_is_not_used_up(tmp_path: Path) -> None:
+    """The letter could not be posted; posted again it is still the planned one."""
+    blocked = tmp_path / "sent.txt"
+    blocked.mkdir()
+
+    def mended() -> dict[str, JsonValue]:
+        blocked.rmdir()
+        return turn(call("letter.post", to=BOB))
+
+    script = (plan(step("post", "letter.post", {"to": BOB})), READ, turn(call("letter.post", to=BOB)), mended, {"text": "posted"})
+    course = Course(tmp_path, ByTurn(*script), level=Level.APPROVER)
+    end = course.leg()
+    assert (end.state, sent(course)) == (RunState.DONE, [BOB]), end
+
+
+@proves("agent.steps_are_spent")
 def test_what_cannot_be_undone_is_not_done_again_by_a_persons_one_word(tmp_path: Path) -> None:
     """Named in the goal, nothing untrusted read: once alone, exactly the same again asks."""
     notes = turn(*[call("note.send", to=BOB)] * 16)

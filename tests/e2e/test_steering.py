@@ -137,6 +137,7 @@ def test_a_pause_ends_what_is_under_way_and_begins_nothing(world: World) -> None
         code, out = world.end(process)
     assert code == 3
     assert "paused by" in out
+    assert "nothing waits for an answer" in out
     assert world.there() == []
     every = world.remit("resume")
     assert (every.code, world.there()) == (3, [])

@@ -17,6 +17,7 @@ from remit.agent.talk import Talk, Told
 from remit.agent.turns import Turn, Wanted
 from remit.crashpoint import crashpoint
 from remit.domain.action import Action, Effect
+from remit.domain.outcome import Status
 from remit.domain.plan import Plan, Step
 from remit.domain.receipt import Finished, Refused, Waiting
 from remit.domain.run import Run
@@ -158,7 +159,8 @@ class Acting:
         plan = self.course.latest
         if step is None or plan is None or not isinstance(receipt, Finished) or not receipt.outcome.ok:
             denied = step is not None and isinstance(receipt, Refused) and receipt.by == "person"
-            return replace(told, step=step.id if step and denied else "")
+            nothing = isinstance(receipt, Finished) and receipt.outcome.status is Status.FAILED  # then the step is not used up
+            return replace(told, step=step.id if step and denied else "", counts="" if nothing else counts)
         looking = replace(situation, planned=self.course.counts(step.id), decided=False, anomaly=0)
         ended = await Attempts(self.gate, self.run.id, self.run.actor).outcome(step, call.name, receipt, self.course.results, looking)
         if ended.fate is Fate.WAITING and ended.question is not None:

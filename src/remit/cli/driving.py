@@ -134,6 +134,8 @@ def _print_since(app: App, run: RunId, after: int, *, quiet: bool) -> int:
 def report(run: RunId, end: LegEnd) -> str:
     """How a run stands, for a person."""
     lines = [f"run {run}: {end.state.replace('_', ' ')}", *(f"  {line}" for line in show.clean(end.summary).splitlines())]
-    if end.state is RunState.WAITING:
+    if end.waiting:
         lines.append("  `remit inbox` shows what waits and how to answer it; until then the run waits as rows on disk")
+    elif end.state is RunState.WAITING:
+        lines.append(f"  nothing waits for an answer: `remit resume {run}` goes on, or, with a conversation, `remit chat --continue {run}`")
     return "\n".join(lines)
