@@ -295,3 +295,27 @@ def test_undo_of_two_changes_spares_a_row_that_a_person_set_back_to_the_middle(t
     with closing(sqlite3.connect(base)) as connection:
         assert connection.execute("SELECT v FROM t").fetchall() == [("v1",)]
     assert (undone.code, "kept a later change" in undone.out) == (5, True)
+
+
+@proves("agent.steps_are_spent")
+@pytest.mark.parametrize("answer", [Answer.APPROVE, Answer.DENY])
+def test_a_step_whose_letter_waited_is_used_by_it(tmp_path: Path, answer: Answer) -> None:
+    """While it waits and once it went the step is used; after a no the step asks as well: no second letter goes by itself."""
+    steps = plan(step("post", "letter.post", {"to": BOB}), step("a", "files.write", {"path": "a.txt"}, needs=[]))
+    letter = turn(call("letter.post", to=BOB))
+    script = (steps, letter, turn(call("files.write", path="a.txt", text="a")), END, letter, END, END)
+    course = Course(tmp_path, ByTurn(*script), level=Level.CONSULTANT)
+    assert course.leg().state is RunState.WAITING
+    assert course.there() == {"a.txt": "a"}
+    course.person("level", Level.APPROVER)
+    course.answer(answer)
+    course.leg()
+    assert sent(course) == ([BOB] if answer is Answer.APPROVE else [])
+
+
+@proves("agent.plan_verified")
+def test_a_check_that_leads_outside_is_a_failed_check_and_ends_nothing(tmp_path: Path) -> None:
+    """Also at the end of a run that claims little."""
+    look: dict[str, JsonValue] = {"tool": "files.read", "args": {"path": "../x.txt"}, "contains": "x"}
+    course = Course(tmp_path, ByTurn(plan(step("a", "files.mkdir", {"path": "a"}, look)), END, END))
+    assert course.leg().state in {RunState.PARTLY, RunState.COULD_NOT}

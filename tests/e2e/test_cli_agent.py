@@ -178,3 +178,14 @@ def test_what_stays_the_same_is_marked_to_be_kept_where_that_is_offered(remit: P
             address = server.address.removesuffix("/v1") if marked else server.address
             remit("chat", "hello", REMIT_MODEL=name, REMIT_BASE_URL=address, REMIT_API_KEY="k")
             assert ("cache_control" in json.dumps(server.asked[0])) == marked
+
+
+@proves("planner.rules")
+@pytest.mark.parametrize(
+    ("goal", "path"), [("delete src/..", "src/.."), ("delete a/b/.", "a/b/."), ("delete a.txt.", "a.txt"), ("delete a.txt!", "a.txt")]
+)
+def test_the_end_of_a_path_is_not_the_end_of_a_sentence(goal: str, path: str) -> None:
+    """What would be deleted is what was said."""
+    plan = rule_plan(goal)
+    assert plan is not None
+    assert plan.steps[0].way.args == {"path": path}

@@ -53,6 +53,8 @@ def test_a_goal_is_reached_by_an_endpoint_that_knows_no_tools(remit: Program) ->
         '{"say": "x", "calls": ["files-write"]}',
         '{"calls": [{"tool": "rm -rf", "args": {}}]}',
         '{"say": 5, "calls": 7}',
+        '{"say": "x", "calls": [{"tool": "files-write", "args": {"path": "a.txt", "path": "b.txt", "text": "x"}}]}',
+        '{"say": "x", "calls": {"tool": "files-wriet", "args": {}}}',
         "{" * 5000,
     ],
 )

@@ -103,3 +103,12 @@ def test_where_rules_know_the_goal_they_are_asked_too(path: str, percent: int) -
     found: Any = measured(said, [], toolbox, margin=False, rules=rule_plan('write "y" to a.txt'))
     assert found["0"]["percent"] == percent
     assert measured(said, [], toolbox, margin=False, rules=rule_plan("do what is right")) == {}
+
+
+@proves("agent.confidence")
+def test_a_long_place_is_a_place_all_the_same() -> None:
+    """Two commands that differ in one word."""
+    toolbox = Toolbox([ToolSpec(name="shell.run", description="", schema=_ANY, effect=Effect.REVERSIBLE, salient=("command", "cwd"))])
+    first, other = (says(("shell-run", {"command": f"{word} {'x' * 80}"})) for word in ("ls", "rm"))
+    found: Any = measured(first, [other], toolbox, margin=False)
+    assert found["0"]["percent"] == 50

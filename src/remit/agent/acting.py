@@ -78,12 +78,16 @@ class Acting:
                 return None
             for ended in await asyncio.gather(*(self._call(turn, call, index, situation) for index, call in together)):
                 (waiting if isinstance(ended, Waits) else told).append(ended)  # type: ignore[arg-type]
-        steps = {one.step for one in waiting} | {step for *_, step in self.talk.waiting.values()}
+        steps = {one.step for one in waiting} | {one.step for one in self.talk.waiting.values()}
         just = {one.step for one in told if one.step and one.end == "succeeded"}
         denied = {one.step for one in told if one.end == "refused"}
         ready = self.course.ready(steps | denied, just) if waiting and all(steps) else []
         if ready:
-            return [*told, *(Told(end="waiting", text=goes_on(ready), call=one.call, tool=one.tool, step=one.step) for one in waiting)], []
+            text = goes_on(ready)
+            return [
+                *told,
+                *(Told(end="waiting", text=text, call=one.call, tool=one.tool, step=one.step, counts=one.counts) for one in waiting),
+            ], []
         return told, [one.question for one in waiting]
 
     async def late(self) -> tuple[list[Told], list[QuestionId]]:
@@ -92,9 +96,10 @@ class Acting:
         waiting: list[QuestionId] = []
         self._used.clear()
         self._done.clear()
-        for name, (tool, args_json, _) in list(self.talk.waiting.items()):
+        for left in list(self.talk.waiting.values()):
+            self._used[left.counts] -= bool(left.counts)  # its own use does not stand in its way
             turn = Turn(number=self.talk.turns, text="", calls=())
-            ended = await self._act(turn, Wanted(name=name, tool=tool, args_json=args_json), self.course.situation("what waited"))
+            ended = await self._act(turn, left.call, self.course.situation("what waited"))
             if isinstance(ended, Waits):
                 waiting.append(ended.question)
             else:
@@ -128,7 +133,7 @@ class Acting:
             ended = _skipped(call, _HEARD_FIRST, "skipped")
         elif call.tool == ASK:
             return await self._ask(call)
-        elif any((call.tool, call.args_json) == one[:2] for one in self.talk.waiting.values()):
+        elif any((call.tool, call.args_json) == (one.call.tool, one.call.args_json) for one in self.talk.waiting.values()):
             ended = _skipped(call, "this very call waits for a person already; you will hear what came of it", "skipped")
         else:
             return await self._act(turn, call, situation)
@@ -161,7 +166,7 @@ class Acting:
             denied = step is not None and isinstance(receipt, Refused) and receipt.by == "person"
             nothing = isinstance(receipt, Finished) and receipt.outcome.status is Status.FAILED  # then the step is not used up
             return replace(told, step=step.id if step and denied else "", counts="" if nothing else counts)
-        looking = replace(situation, planned=self.course.counts(step.id), decided=False, anomaly=0)
+        looking = replace(situation, planned=self.course.counts(step.id), decided=False, anomaly=0, confidence=-1)
         ended = await Attempts(self.gate, self.run.id, self.run.actor).outcome(step, call.name, receipt, self.course.results, looking)
         if ended.fate is Fate.WAITING and ended.question is not None:
             return Waits(question=ended.question, call=call.name, tool=call.tool, step=step.id, counts=counts)
@@ -186,7 +191,7 @@ class Acting:
             planned=counts is not None,
             decided=self.course.decided(call.tool, args, effect, self._used),
             anomaly=100 if again or (step is not None and step.id in self.talk.denied) else 0,
-            high_stakes=step is not None and step.high_stakes,
+            high_stakes=any(one.high_stakes for one in (step, counts) if one is not None),
         )
         self._done[call.tool, call.args_json] += 1
         self._used[counts.id if counts else ""] += 1

@@ -21,6 +21,7 @@ from pydantic_ai.exceptions import (
 )
 from pydantic_ai.messages import ModelMessage, ModelResponse, PartDeltaEvent, PartStartEvent, TextPart, TextPartDelta
 from pydantic_ai.models import Model, ModelRequestParameters
+from pydantic_ai.models.fallback import FallbackModel
 from pydantic_ai.settings import ModelSettings
 
 from remit.agent.constrained import Constrained
@@ -72,7 +73,7 @@ async def ask(
     settings = ModelSettings(**extra, cache=True, timeout=patience.silence, request_timeout=patience.request, max_retries=0)
     for attempt in range(1, patience.attempts + 1):
         try:
-            if on_text is not None and not isinstance(model, Constrained):
+            if on_text is not None and not _whole(model):
                 return await _streamed(model, messages, settings, parameters, on_text)
             return await model_request(model, messages, model_settings=settings, model_request_parameters=parameters)
         except (AgentRunError, FallbackExceptionGroup, *_UNREADABLE) as failure:
@@ -96,6 +97,11 @@ async def _streamed(
                 case _:
                     pass
     return stream.get()
+
+
+def _whole(model: Model) -> bool:
+    """Whether its answers come whole or not at all."""
+    return isinstance(model, Constrained) or (isinstance(model, FallbackModel) and any(map(_whole, model.models)))
 
 
 def _heaviest(failure: Exception) -> AgentRunError:

@@ -21,6 +21,8 @@ from remit.domain.values import JsonValue, canonical, parse
 from remit.errors import BadInput
 
 MOST: Final = 15
+_PLACES: Final = frozenset({"path", "to", "cc", "bcc", "url", "command", "cwd", "repo", "branch", "event", "id"})
+"""Arguments that say where, however long they are."""
 _WORDING: Final = 60
 """A text that is longer says something, and does not say where or how much; no two answers have the same words."""
 
@@ -98,7 +100,7 @@ def _essence(call: ToolCallPart, toolbox: Toolbox) -> str:
     args = _args(call)
     spec = toolbox.specs.get(tool)
     named = {name: args[name] for name in (spec.salient if spec else ()) if name in args}
-    return canonical([tool, _outline(named or args)])
+    return canonical([tool, {name: value if name in _PLACES else _outline(value) for name, value in (named or args).items()}])
 
 
 def _call_of(way: Way) -> ToolCallPart:

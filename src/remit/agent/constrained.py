@@ -27,6 +27,9 @@ from pydantic_ai.output import OutputObjectDefinition
 from pydantic_ai.settings import ModelSettings
 from pydantic_ai.tools import ToolDefinition
 
+from remit.domain.values import parse
+from remit.errors import ArgsInvalid
+
 _HOW: Final = """\
 Answer with one JSON object: `say` is your text, `calls` lists the tools that you want to call now, each with its name and its \
 arguments; an empty list for none. What a tool answered comes as the next message. These are your tools, with the JSON schemas of \
@@ -94,7 +97,7 @@ def _read(response: ModelResponse) -> ModelResponse:
         return response
     say, calls = answer.get("say"), answer.get("calls")
     parts: list[ModelResponsePart] = [*others, *([TextPart(say)] if isinstance(say, str) and say else [])]
-    for number, call in enumerate(calls if isinstance(calls, list) else []):
+    for number, call in enumerate(calls if isinstance(calls, list) else [calls] if calls else []):
         name = call.get("tool") if isinstance(call, Mapping) else call
         args = call.get("args", {}) if isinstance(call, Mapping) else None
         # what is no object goes on as text: the reader of calls says what is wrong with it
@@ -106,9 +109,10 @@ def _read(response: ModelResponse) -> ModelResponse:
 def _object(text: str) -> dict[str, Any] | None:
     text = text.strip().removeprefix("```json").removeprefix("```").removesuffix("```").strip()
     try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
+        value = parse(text)
+    except ArgsInvalid as error:
+        # what looks like an answer and is none, as with a key that stands there twice, is told of and not taken for a report
+        return {"calls": [f"unreadable: {error.message}"]} if text.startswith("{") and '"calls"' in text else None
     return value if isinstance(value, dict) and ("say" in value or "calls" in value) else None
 
 

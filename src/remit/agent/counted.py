@@ -72,7 +72,7 @@ def named_by(steps: Sequence[Step]) -> str:
 def what(step: Step) -> str:
     """What a step does, and how that is seen; not how it is spoken of."""
     (spec,) = _specs(Plan(goal="", steps=(step,)))
-    return canonical({key: spec[key] for key in ("tool", "args", "check", "otherwise", "times") if key in spec})
+    return canonical({key: spec[key] for key in ("tool", "args", "check", "otherwise", "times", "high_stakes") if key in spec})
 
 
 def _specs(plan: Plan) -> list[Mapping[str, JsonValue]]:

@@ -36,6 +36,7 @@ class Course:
         self._talk = talk
         self._steered = Steered(gate.journal, run)
         self._read: dict[int, Plan] = {}
+        self._counted: tuple[int, tuple[Planned, list[Step]] | None] = (0, None)
 
     @property
     def now(self) -> Steering:
@@ -57,7 +58,7 @@ class Course:
             level=now.level,
             words="\n".join([self._run.goal, *(one.text for one in now.said), *talk.answers]),
             untrusted=tuple(talk.untrusted),
-            own=(*talk.own, *([named_by(counts[1])] if (counts := counting(self._plans)) else [])),
+            own=(*talk.own, *([named_by(counts[1])] if (counts := self._counts) else [])),
             tainted=bool(talk.untrusted),
             where=where,
             tried=tried(talk) if talk.failing else "",
@@ -83,18 +84,18 @@ class Course:
 
         It says something of each of the arguments in `must`; `used` is what this turn has used beside what the model was told.
         """
-        counts = counting(self._plans)
+        counts = self._counts
         found = matching(self._left(counts, effect, used), tool, args, self._known(counts[0]), must) if counts else []
         return found[0] if found else None
 
     def decided(self, tool: str, args: Mapping[str, JsonValue], effect: Effect, used: Mapping[str, int]) -> bool:
         """Whether it stands there with every argument it has."""
-        counts = counting(self._plans)
+        counts = self._counts
         return counts is not None and whole(self._left(counts, effect, used), self._plan(counts[0]).inputs, tool, args)
 
     def counts(self, step: str) -> bool:
         """Whether that step of the plan as it stands counts at the gate."""
-        counts = counting(self._plans)
+        counts = self._counts
         return counts is not None and counts[0] == self.latest and step in {one.id for one in counts[1]}
 
     def _left(self, counts: tuple[Planned, list[Step]], effect: Effect, used: Mapping[str, int]) -> list[Step]:
@@ -106,13 +107,21 @@ class Course:
         ]
 
     @property
+    def _counts(self) -> tuple[Planned, list[Step]] | None:
+        """Plans only come to be, so it changes with their number alone."""
+        if len(self.now.plans) != self._counted[0]:
+            self._counted = len(self.now.plans), counting(self._plans)
+        return self._counted[1]
+
+    @property
     def _plans(self) -> list[tuple[Planned, Plan]]:
         return [(plan, self._plan(plan)) for plan in self.now.plans]
 
     def step(self, tool: str, args: Mapping[str, JsonValue]) -> Step | None:
         """The step that a call carries out: of several the first that is not done."""
         found = steps_of(self.plan, tool, args, self._known(self.latest)) if self.plan and self.latest else []
-        return next((step for step in found if step.id not in self.passed), found[0] if found else None)
+        passed = self.passed if len(found) > 1 else {}
+        return next((step for step in found if step.id not in passed), found[0] if found else None)
 
     @property
     def passed(self) -> dict[str, str]:

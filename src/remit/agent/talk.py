@@ -27,7 +27,7 @@ from remit.agent.observe import plainly, strings
 from remit.agent.own import ASK, PLAN
 from remit.agent.shortening import summary
 from remit.agent.toolset import Toolbox
-from remit.agent.turns import Turn, read_turn, scrubbed
+from remit.agent.turns import Turn, Wanted, read_turn, scrubbed
 from remit.domain.entry import Entry
 from remit.domain.values import Digest, JsonValue, canonical, digest, parse
 from remit.errors import JournalCorrupt
@@ -58,6 +58,15 @@ class Told:
     """For what a person said: the journal line that says it."""
     counts: str = ""
     """The step of the plan that counts at the gate which this call used."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Left:
+    """A call that was left waiting: the step that it carries out, and the one of the plan that counts which it uses."""
+
+    call: Wanted
+    step: str
+    counts: str
 
 
 @dataclass(slots=True, kw_only=True)
@@ -96,8 +105,8 @@ class Talk:
     """Calls that may have changed the world."""
     seen_at: dict[str, int] = field(default_factory=dict)
     """By step: after how many of them its checks held."""
-    waiting: dict[str, tuple[str, str, str]] = field(default_factory=dict)
-    """Calls that wait for a person while the work goes on: by name, tool, arguments and step."""
+    waiting: dict[str, Left] = field(default_factory=dict)
+    """Calls that wait for a person while the work goes on, by name."""
     uses: Counter[str] = field(default_factory=Counter)
     """How often each step was carried out, or waits to be."""
     effects: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -195,10 +204,10 @@ class Talk:
         calls = {call.name: (call, part) for call, part in zip(turn.calls if turn else (), wire, strict=True)}
         for item in told:
             if item.call in self.waiting:
-                tool, args_json, _ = self.waiting.pop(item.call)
-                self.uses[item.counts] -= bool(item.counts)  # it was counted when it began to wait
-                parts.append(UserPromptPart(f"What waited for a person has ended. {tool} {args_json}: {item.text}"))
-                self._count(item, args_json)
+                held = self.waiting.pop(item.call)
+                self.uses[held.counts] -= bool(held.counts)  # it was counted when it began to wait
+                parts.append(UserPromptPart(f"What waited for a person has ended. {held.call.tool} {held.call.args_json}: {item.text}"))
+                self._count(item, held.call.args_json)
                 continue
             if item.call not in calls:
                 parts.append(UserPromptPart(item.text))
@@ -206,6 +215,8 @@ class Talk:
                 continue
             call, part = calls[item.call]
             parts.append(ToolReturnPart(tool_name=part.tool_name, content=item.text, tool_call_id=part.tool_call_id))
+            if item.end == "waiting":
+                self.waiting[item.call] = Left(call=call, step=item.step, counts=item.counts)
             self._count(item, call.args_json)
         self.messages.append(ModelRequest(parts=parts))
         self.history = digest(self.history, canonical(body.get("told")))
@@ -227,7 +238,6 @@ class Talk:
     def _count(self, item: Told, args_json: str) -> None:
         self.uses[item.counts] += item.end in _USING and bool(item.counts)
         if item.end == "waiting":
-            self.waiting[item.call] = item.tool, args_json, item.step
             return
         if item.tool in OWN:
             self.answers += [_answer(item.text)] * (item.end == "answered")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from pathlib import Path
-from typing import Final
+from typing import Final, TextIO
 
 import click
 
@@ -21,6 +22,7 @@ from remit.domain.run import LegEnd, Run, RunState
 from remit.domain.values import RunId, parse
 from remit.errors import BadInput, ModelTrouble
 
+_MOST_PIPED: Final = 1_000_000
 _HELP: Final = """\
 /run LEVEL [WORDS]   hand over: it goes on by itself at LEVEL until it is done
 /export FILE         write the conversation down
@@ -59,8 +61,23 @@ def chat(*, message: str | None, which: str | None, last: bool, export: Path | N
 
 def _message(message: str | None) -> tuple[str, str]:
     """What is said, and what comes through a pipe with it; alone, that is what is said."""
-    piped = "" if sys.stdin is None or sys.stdin.isatty() else sys.stdin.read()
-    return (piped, "") if message is None else (message, piped if piped.strip() else "")
+    if message is None:
+        return sys.stdin.read(), ""
+    piped = sys.stdin.read(_MOST_PIPED + 1) if _has_data(sys.stdin) else ""
+    if len(piped) > _MOST_PIPED:
+        raise BadInput(
+            f"more than {_MOST_PIPED} characters come through the pipe", fix="name the file in your message: it is read as far as needed"
+        )
+    return message, piped if piped.strip() else ""
+
+
+def _has_data(stdin: TextIO | None) -> bool:
+    """A pipe or a file; what a service or a timer gives us as input is neither."""
+    try:
+        kind = os.fstat(stdin.fileno()).st_mode if stdin is not None else 0
+    except (OSError, ValueError):
+        return False
+    return stat.S_ISFIFO(kind) or stat.S_ISREG(kind)
 
 
 class _Talk:

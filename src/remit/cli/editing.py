@@ -27,7 +27,8 @@ def shown(app: App, found: Question, args_json: str) -> tuple[Edit, bool]:
         raise BadInput("the edited arguments are not a JSON object", fix='send all of them, like {"path": "a.txt", "text": "…"}')
     judging = App(places(app.roots_of(split_id(found.action)[0])))
     try:
-        action = Action.wanting(found.action, actor="person", tool=app.inbox.record(found).tool, args=args)
+        record = app.inbox.record(found)
+        action = Action.wanting(found.action, actor="person", tool=record.tool, args=args, undoes=record.undoes)
         judging.gate.judge(action, Situation(level=Level.OPERATOR))
         preview, digest = asyncio.run(judging.gate.shown(action))
         still = asyncio.run(_still(judging, found))
@@ -39,7 +40,7 @@ def shown(app: App, found: Question, args_json: str) -> tuple[Edit, bool]:
 
 async def _still(app: App, found: Question) -> bool:
     record = app.inbox.record(found)
-    asked = Action(id=found.action, actor=record.actor, tool=record.tool, args_json=record.args_json)
+    asked = Action(id=found.action, actor=record.actor, tool=record.tool, args_json=record.args_json, undoes=record.undoes)
     try:
         return (await app.gate.shown(asked))[1] == found.digest
     except (BadInput, ToolFailed):

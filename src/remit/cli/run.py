@@ -158,8 +158,7 @@ def _open(
     app: App, what: str, level: str | None, model: str | None, inputs: Mapping[str, JsonValue], measure: Mapping[str, JsonValue]
 ) -> Run:
     if what.endswith(PLAN_ENDINGS):
-        if measure:
-            raise BadInput("--samples and --margin are about a model, and a plan file has none", fix="leave them out")
+        _no_model(measure)
         return _open_plan(app, read_plan_file(app, what, inputs), level)
     if not what.strip() or _is_folder(what):
         raise BadInput(f"{what!r} is neither a plan file nor a goal", fix="give a .toml or .yaml file, or say in words what shall be done")
@@ -167,7 +166,7 @@ def _open(
         raise BadInput("--set fills inputs of a plan file, and this is a goal", fix="put the values into the goal")
     name = model or os.environ.get("REMIT_MODEL", "")
     if name in {"", RULES}:
-        return _by_rules(app, what, level, named=bool(name))
+        return _by_rules(app, what, level, named=bool(name), measure=measure)
     app.check_model(name)
     found = triage(app.triaging.task(what, None))
     chosen = Level(level) if level else stricter(Level.CONSULTANT, found.level)
@@ -176,17 +175,23 @@ def _open(
     return opened
 
 
-def _by_rules(app: App, goal: str, level: str | None, *, named: bool) -> Run:
+def _by_rules(app: App, goal: str, level: str | None, *, named: bool, measure: Mapping[str, JsonValue]) -> Run:
     """A goal in one of the few sentences that need no model. Raises ModelUnset or BadInput for any other."""
     plan = rule_plan(goal)
     if plan is None:
         if not named:
             app.check_model("")
         raise BadInput("the rule planner does not know how to do this", fix=f"it knows: {'; '.join(KNOWN)}")
+    _no_model(measure)
     click.echo("planned by rules, without a model:", err=True)
     for step in plan.steps:
         click.echo(f"  {step.id}  {step.way.tool}  {show.clean(canonical(step.way.args), keep='')}", err=True)
     return _open_plan(app, plan, level)
+
+
+def _no_model(measure: Mapping[str, JsonValue]) -> None:
+    if measure:
+        raise BadInput("--samples and --margin are about a model, and a plan needs none", fix="leave them out")
 
 
 def _open_plan(app: App, plan: Plan, level: str | None) -> Run:

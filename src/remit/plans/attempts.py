@@ -15,7 +15,7 @@ from remit.domain.receipt import Finished, Receipt, Refused, Waiting
 from remit.domain.record import Record
 from remit.domain.situation import Situation
 from remit.domain.values import ActionId, JsonValue, QuestionId, RunId, action_id, canonical, digest
-from remit.errors import BadInput, PlanInvalid
+from remit.errors import BadInput, PlanInvalid, ToolFailed
 from remit.gate.gate import Gate
 from remit.gate.undo import conflicts_in, how_to_undo
 from remit.plans.checks import exit_code_trouble, trouble
@@ -105,12 +105,18 @@ class Attempts:
             raise PlanInvalid(f"a check must not change anything, and {look.tool} may", fix="look with a pure tool, such as files.read")
         action = Action.wanting(self._unused(name, look.tool, args), actor=self._actor, tool=look.tool, args=args, reason="check")
         situation = replace(situation, decided=situation.planned and fixed(look))
-        if not self._asks and self._gate.judge(action, situation)[1].verdict is Verdict.ASK:
+        if not self._asks and self._would_ask(action, situation):
             return Ended(fate=Fate.BLOCKED, why="not looked at, as that would need a yes")
         receipt = await self._gate.submit(action, situation)
         if isinstance(receipt, Finished):
             return receipt.outcome if receipt.outcome.ok else Ended(fate=Fate.FAILED, why=receipt.outcome.error)
         return _not_run(receipt)
+
+    def _would_ask(self, action: Action, situation: Situation) -> bool:
+        try:
+            return self._gate.judge(action, situation)[1].verdict is Verdict.ASK
+        except (BadInput, ToolFailed):
+            return False  # it fails when it is made, and says why
 
     def _strange(self, look: Way) -> bool:
         tool = self._gate.tools.get(look.tool)
@@ -151,7 +157,10 @@ class Attempts:
     def _exact(self, record: Record) -> bool:
         """A compensation is an act of its own, and nobody said yes to it."""
         tool = self._gate.tools.get(record.tool)
-        return tool is not None and tool.effect(record.args) in _EXACT
+        try:
+            return tool is not None and tool.effect(record.args) in _EXACT
+        except BadInput:
+            return False
 
     async def _told(self, undone: Receipt, what: ActionId, by: ActionId, why: str) -> Ended:
         match undone:

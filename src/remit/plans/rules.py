@@ -32,10 +32,12 @@ _NAME: Final = r"(?:\"([^\"\n]+)\"|'([^'\n]+)'|([^\s\"'`]*[./][^\s\"'`]*))"
 """In quotes, or with a dot or a slash in it: `delete everything` names nothing."""
 _WORD: Final = r"(?:\"([^\"\n]+)\"|'([^'\n]+)'|([^\s\"'`]+))"
 _BETWEEN: Final = re.compile(r"\s*(?:,\s*(?:and\s+)?then|;|\band\s+then)\s+", re.IGNORECASE)
-Way = Callable[[tuple[str, ...]], dict[str, JsonValue]]
+_END: Final = re.compile(r"(?<=[^\s./!])[.!]$")
+"""The end of a sentence, and not of a path."""
+_Made = Callable[[tuple[str, ...]], dict[str, JsonValue]]
 
 
-def _step(tool: str, *names: str) -> Way:
+def _step(tool: str, *names: str) -> _Made:
     """A step of this tool whose arguments are what was found, in order."""
 
     def made(found: tuple[str, ...]) -> dict[str, JsonValue]:
@@ -53,7 +55,7 @@ def _written(found: tuple[str, ...]) -> dict[str, JsonValue]:
     }
 
 
-_SENTENCES: Final[Mapping[str, Way]] = {
+_SENTENCES: Final[Mapping[str, _Made]] = {
     rf"copy\s+{_NAME}\s+to\s+{_NAME}": _step("files.copy", "path", "to"),
     rf"(?:move|rename)\s+{_NAME}\s+to\s+{_NAME}": _step("files.move", "path", "to"),
     rf"(?:delete|remove)\s+{_NAME}": _step("files.delete", "path"),
@@ -69,7 +71,7 @@ _RULES: Final = [(re.compile(pattern, re.IGNORECASE), way) for pattern, way in _
 def rule_plan(goal: str) -> Plan | None:
     """The plan for a goal that it knows, word for word; None for any other."""
     steps: list[JsonValue] = []
-    for number, sentence in enumerate(_BETWEEN.split(goal.strip().rstrip(".!")), start=1):
+    for number, sentence in enumerate(_BETWEEN.split(_END.sub("", goal.strip())), start=1):
         made = _made(sentence.strip())
         if made is None:
             return None

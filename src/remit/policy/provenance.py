@@ -63,7 +63,7 @@ def provenance(
             continue
         if text in approved:
             found = min(found, APPROVED)
-        elif inside or text in owned_roots or any(named(name, content) for name in names for content in own) or not foreign:
+        elif inside or text in owned_roots or not foreign or any(named(name, content) for name in names for content in own):
             found = min(found, OWNED)
         else:
             return UNTRUSTED

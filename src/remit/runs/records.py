@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping
-from itertools import islice
 from typing import Final
 
 from remit.domain.entry import Kind
@@ -28,7 +28,7 @@ def answered_for(
     naming = journal.search(text=tool, kinds=(Kind.PROPOSED,), since=clock.now() - DAYS_MS)
     calls = ((one, _object(parse(one.body_json))) for one in naming)
     fitting = (one for one, body in calls if body.get("tool") == tool and fits(_object(body.get("facts"))))
-    for call in islice(fitting, MOST):
+    for call in deque(fitting, maxlen=MOST):
         said = journal.read(call.run, action=call.action, kinds=(Kind.ANSWERED, Kind.UNDONE))
         answers = {str(_object(parse(one.body_json)).get("answer", "undone")) for one in said}
         reviewed += bool(answers)

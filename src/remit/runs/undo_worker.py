@@ -3,15 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from remit.crashpoint import crashpoint
 from remit.domain.action import Action
 from remit.domain.receipt import Finished, Receipt, Refused, Waiting
 from remit.domain.run import LegEnd, Run, RunState
 from remit.domain.situation import Situation
-from remit.domain.values import ActionId, JsonValue, action_id, canonical
+from remit.domain.values import ActionId, JsonValue, QuestionId, action_id, canonical
 from remit.gate.gate import Gate
 from remit.gate.undo import conflicts_in, theirs_in
+
+
+@dataclass(slots=True)
+class _Report:
+    """What came of the steps so far."""
+
+    lines: list[str] = field(default_factory=list)
+    restored: int = 0
+    kept: int = 0
+
+    def add(self, of: ActionId, receipt: Finished | Refused, spared: Sequence[str]) -> None:
+        match receipt:
+            case Refused():
+                self.lines.append(f"{of}: refused: {receipt.reason}")
+            case Finished() if not receipt.outcome.ok:
+                self.lines.append(f"{of}: {receipt.outcome.error}")
+            case Finished():
+                places = conflicts_in(receipt) or spared
+                self.restored += 1
+                self.kept += bool(places)
+                self.lines += [f"{of}: kept a later change: {place}" for place in places]
+
+    def end(self, steps: int) -> LegEnd:
+        state = RunState.DONE if not self.lines else RunState.PARTLY if self.restored else RunState.COULD_NOT
+        but = f", {self.kept} of them not where somebody made a later change" if self.kept else ""
+        return LegEnd(state=state, summary="\n".join([f"{self.restored} of {steps} actions taken back{but}", *self.lines]))
 
 
 class UndoWorker:
@@ -19,36 +46,28 @@ class UndoWorker:
 
     async def leg(self, run: Run, gate: Gate) -> LegEnd:
         """`done` only when everything was restored exactly; otherwise `partly` or `could_not`, with every place that was not."""
-        waiting = []
-        lines: list[str] = []
-        restored = kept = 0
+        waiting: dict[str, QuestionId] = {}
+        report = _Report()
         steps = _steps(run.spec)
         done: list[tuple[str, Mapping[str, JsonValue], JsonValue]] = []
         for number, step in enumerate(steps, start=1):
+            if str(step["tool"]) in waiting:
+                continue  # what it has to do may depend on how the one before it ends
             of = ActionId(str(step["of"]))
             args, spared = _following(step, done, gate)
             action = self._taking_back(run, number, step, args)
             receipt = await self._take_back(run, action, of, gate, partly=bool(spared))
+            crashpoint("undone")
+            if isinstance(receipt, Waiting):
+                waiting[action.tool] = receipt.question.id
+                continue
             if isinstance(receipt, Finished) and receipt.outcome.ok:
                 done.append((action.tool, action.args, receipt.outcome.result))
-            crashpoint("undone")
-            match receipt:
-                case Waiting():
-                    waiting.append(receipt.question.id)
-                case Refused():
-                    lines.append(f"{of}: refused: {receipt.reason}")
-                case Finished() if not receipt.outcome.ok:
-                    lines.append(f"{of}: {receipt.outcome.error}")
-                case Finished():
-                    restored += 1
-                    places = conflicts_in(receipt) or spared
-                    kept += bool(places)
-                    lines += [f"{of}: kept a later change: {place}" for place in places]
+            report.add(of, receipt, spared)
         if waiting:
-            return LegEnd(state=RunState.WAITING, waiting=tuple(waiting), summary=f"{len(waiting)} question(s) wait for a person")
-        state = RunState.DONE if not lines else RunState.PARTLY if restored else RunState.COULD_NOT
-        but = f", {kept} of them not where somebody made a later change" if kept else ""
-        return LegEnd(state=state, summary="\n".join([f"{restored} of {len(steps)} actions taken back{but}", *lines]))
+            summary = f"{len(waiting)} question(s) wait for a person"
+            return LegEnd(state=RunState.WAITING, waiting=tuple(waiting.values()), summary=summary)
+        return report.end(len(steps))
 
     def _taking_back(self, run: Run, number: int, step: Mapping[str, JsonValue], args: Mapping[str, JsonValue]) -> Action:
         of = ActionId(str(step["of"]))
@@ -76,7 +95,7 @@ def _following(
         if tool is None or name != tool.spec.name:
             continue
         then = tool.following(found, earlier, result)
-        spared += theirs_in(result) if canonical(then) != canonical(found) else []
+        spared += theirs_in(result) if then is not found and canonical(then) != canonical(found) else []
         found = then
     return found, spared
 

@@ -59,8 +59,10 @@ class FilesRestore(PlanTool):
     def following(self, args: Mapping[str, JsonValue], earlier: Mapping[str, JsonValue], result: JsonValue) -> Mapping[str, JsonValue]:  # noqa: ARG002 - the result says it all
         """Without the paths where the other one found somebody else's work, be it what it would have put there: that is theirs."""
         lost = conflicting(result) | already(result)
+        if not lost:
+            return args
         kept = [change for change in unpack(args.get("changes"), self.store) if said(change.path) not in lost]
-        return {"changes": pack(kept, self.store)} if lost else args
+        return {"changes": pack(kept, self.store)}
 
     def joined(self, calls: Sequence[Mapping[str, JsonValue]]) -> Sequence[Mapping[str, JsonValue]]:
         """One call that takes each path all the way back; and those that cannot follow on it, as somebody changed a path in between."""

@@ -126,8 +126,10 @@ class SqlRestore(RowTool):
     def following(self, args: Mapping[str, JsonValue], earlier: Mapping[str, JsonValue], result: JsonValue) -> Mapping[str, JsonValue]:
         """Without the rows where the other one found somebody else's work, be it what it would have put there: that is theirs."""
         lost = conflicting(result) | already(result) if earlier.get("database") == args.get("database") else set()
+        if not lost:
+            return args
         rows = [change for change in unpack(args.get("rows"), self.store) if change.place not in lost]
-        return {**args, "rows": pack(rows, self.store)} if lost else args
+        return {**args, "rows": pack(rows, self.store)}
 
     def joined(self, calls: Sequence[Mapping[str, JsonValue]]) -> Sequence[Mapping[str, JsonValue]]:
         found: list[Mapping[str, JsonValue]] = []
