@@ -71,6 +71,8 @@ async def _standing(run: Run, gate: Gate, talk: Talk, course: Course, step: Step
     )
     if passed and ended.fate in {Fate.PASSED, Fate.BLOCKED}:  # blocked: looking again would have to be allowed first
         return held
+    if passed and not talk.unplanned:  # what the plan itself did since may be meant so: a draft that is live by now is no draft
+        return replace(held, why=f"{held.why} when it was done, and not any more: {ended.why}")
     by = f"done by {hand.who}" if hand and done else "seen to be so"
     return replace(ended, why=by) if ended.fate is Fate.PASSED else ended
 
