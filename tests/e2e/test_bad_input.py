@@ -346,6 +346,13 @@ sys.exit(main())
 """
 
 
+PANICS = ASKED_WHETHER_IT_IS_A_TERMINAL.replace(
+    "        os.kill(os.getpid(), number)\n        return sum(range(1000)) < 0",
+    "        try:\n            os.kill(os.getpid(), number)\n            return sum(range(1000)) < 0\n"
+    "        except KeyboardInterrupt:\n            raise Panic from None",
+).replace("class Out", "class Panic(BaseException):\n    pass\n\nclass Out")
+
+
 @proves("cli.interrupt_while_following")
 @pytest.mark.parametrize(("number", "code"), SIGNALS)
 def test_a_signal_that_comes_where_a_library_forgives_every_exception_is_not_forgiven(
@@ -356,6 +363,19 @@ def test_a_signal_that_comes_where_a_library_forgives_every_exception_is_not_for
     argv = [sys.executable, "-c", ASKED_WHETHER_IT_IS_A_TERMINAL, "log", "--follow", str(int(number))]
     done = subprocess.run(argv, cwd=remit.folder, env=remit.env(), capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert done.returncode == code, done
+
+
+@proves("cli.interrupt_while_following")
+@pytest.mark.parametrize(("number", "code"), SIGNALS)
+def test_a_signal_of_which_a_library_makes_a_panic_of_its_own_is_an_interrupt(remit: Program, number: signal.Signals, code: int) -> None:
+    """As those in Rust do; a panic without a signal is no interrupt."""
+    remit("run", remit.plan(WRITE))
+    for kills, expected in ((True, code), (False, 1)):
+        text = PANICS if kills else PANICS.replace("os.kill(os.getpid(), number)", "raise KeyboardInterrupt")
+        argv = [sys.executable, "-c", text, "log", "--follow", str(int(number))]
+        done = subprocess.run(argv, cwd=remit.folder, env=remit.env(), capture_output=True, text=True, timeout=PATIENCE, check=False)
+        assert done.returncode == expected, done
+        assert ("interrupted" in done.stderr) == kills
 
 
 @proves("cli.interrupt_during_approve")

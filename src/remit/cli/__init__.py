@@ -10,7 +10,7 @@ import click
 
 from remit import __version__
 from remit.cli.exits import BAD_INPUT, DONE
-from remit.cli.interrupts import exit_code, listen
+from remit.cli.interrupts import came, exit_code, listen
 from remit.errors import RemitError
 
 _COMMANDS: Final = {
@@ -87,4 +87,14 @@ def main() -> int:
         code = DONE
     except SystemExit as leaving:
         code = leaving.code
+    except BaseException:  # noqa: BLE001 - raised on where no signal came
+        code = _broken_off()
     return code if isinstance(code, int) else DONE
+
+
+def _broken_off() -> int:
+    """A library in another language makes a panic of its own of the interrupt that reached it. Anything else is raised on."""
+    if not came():
+        raise  # noqa: PLE0704 - called where it is handled
+    click.echo("remit: interrupted; `remit resume` goes on where it stopped", err=True)
+    return exit_code()

@@ -27,9 +27,14 @@ def note(number: int) -> None:
     _received.append(number)
 
 
+def came() -> bool:
+    """Whether one did."""
+    return bool(_received)
+
+
 def check() -> None:
     """Raise what was lost."""
-    if _received:
+    if came():
         raise KeyboardInterrupt
 
 
