@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
-from loopback_http import LoopbackServer, served
+from loopback_http import JsonHandler, served
 
 _SLUG: dict[str, Any] = {"name": "slug", "in": "path", "required": True, "schema": {"type": "string"}}
 _TEXTS: dict[str, Any] = {name: {"type": "string"} for name in ("title", "summary", "text")}
@@ -73,10 +73,7 @@ class Cms:
         return f"<h1>{found['title']}</h1><b>{found['summary']}</b><p>{found['text']}</p>" if found.get("state") == "live" else ""
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: LoopbackServer
-
+class _Handler(JsonHandler, BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         kind, slug = self.path.strip("/").split("/")
         state: Cms = self.server.state
@@ -114,18 +111,6 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _article(self, status: int, slug: str) -> None:
         self._answer(status, self.server.state.article(slug), etag=self.server.state.articles[slug]["etag"])
-
-    def _answer(self, status: int, told: object, **headers: str) -> None:
-        data = (told if isinstance(told, str) else json.dumps(told)).encode()
-        kind = "text/html" if isinstance(told, str) else "application/json"
-        self.send_response(status)
-        for name, value in {"content-length": str(len(data)), "content-type": kind, **headers}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the library's name
-        """Silent."""
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
-from loopback_http import LoopbackServer, served
+from loopback_http import JsonHandler, served
 
 TICKETS = {
     "1": "Where do I find my invoice?",
@@ -45,30 +45,16 @@ class Desk:
         return [(what, ticket) for what, ticket, _ in self.done]
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: LoopbackServer
-
+class _Handler(JsonHandler, BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         done = {ticket: what for what, ticket, _ in self.server.state.done}
-        self._answer([{"id": key, "text": text, "state": done.get(key, "open")} for key, text in TICKETS.items()])
+        self._answer(200, [{"id": key, "text": text, "state": done.get(key, "open")} for key, text in TICKETS.items()])
 
     def do_POST(self) -> None:
         *_, ticket, what = self.path.split("/")
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         self.server.state.done.append((what, ticket, body["text"]))
-        self._answer({"id": ticket, "state": what})
-
-    def _answer(self, body: object) -> None:
-        data = json.dumps(body).encode()
-        self.send_response(200)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the library's name
-        """Silent."""
+        self._answer(200, {"id": ticket, "state": what})
 
 
 @contextmanager

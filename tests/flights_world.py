@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from loopback_http import LoopbackServer, served
+from loopback_http import JsonHandler, served
 
 DAY = "2031-12-02"
 """A Tuesday."""
@@ -70,10 +70,7 @@ class Airline:
         return self.bookings[self.keys[key]]
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: LoopbackServer
-
+class _Handler(JsonHandler, BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         where = urlsplit(self.path)
         asked = dict(parse_qsl(where.query))
@@ -99,17 +96,6 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         else:
             self._answer(500 if trouble else 201, {"error": "try later"} if trouble else booking)
-
-    def _answer(self, status: int, body: object) -> None:
-        data = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the library's name
-        """Silent."""
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,6 +28,25 @@ class LoopbackServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), handler)
         self.state = state
         state.port = self.server_address[1]
+
+
+class JsonHandler(BaseHTTPRequestHandler):
+    """Answers with JSON, or with a page where it is told a text."""
+
+    protocol_version = "HTTP/1.1"
+    server: LoopbackServer
+
+    def _answer(self, status: int, told: object, **headers: str) -> None:
+        data = (told if isinstance(told, str) else json.dumps(told)).encode()
+        kind = "text/html" if isinstance(told, str) else "application/json"
+        self.send_response(status)
+        for name, value in {"content-length": str(len(data)), "content-type": kind, **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the library's name
+        """Silent."""
 
 
 @contextmanager

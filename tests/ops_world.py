@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import subprocess
 import sys
@@ -15,7 +14,7 @@ from typing import Any, Final
 from urllib.error import URLError
 from urllib.request import urlopen
 
-from loopback_http import LoopbackServer, served
+from loopback_http import JsonHandler, served
 
 CHILD: Final = Path(__file__).with_name("shop_child.py")
 GOOD, BROKEN = "workers = 4\n", "workers = four\n"
@@ -79,10 +78,7 @@ class Ops:
         return {"status": "never started", "log": []}
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: LoopbackServer
-
+class _Handler(JsonHandler, BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         ops: Ops = self.server.state
         ops.asked.append(f"GET {self.path}")
@@ -108,17 +104,6 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         else:
             self._answer(500 if trouble else 200, {"error": "timed out"} if trouble else {"restarted": "shop"})
-
-    def _answer(self, status: int, body: Any) -> None:
-        data = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the library's name
-        """Silent."""
 
 
 @contextmanager
