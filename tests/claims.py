@@ -40,6 +40,7 @@ MEASURED: Final[dict[str, str]] = {
 """Promised, and shown by a number of a benchmark; docs/benchmarks.md has the last ones."""
 
 CLAIMS: Final[dict[str, str]] = {
+    "agent.accuracy": "How often a model is right is counted on small tasks, kept for that very file, and said when a run with it begins.",
     "agent.arguments_exact": "Any plain JSON object keeps its value; however it was written, the text that goes on is the canonical one.",
     "agent.arguments_total": "Reading never raises, and what it lets through is a JSON object.",
     "agent.asks_its_person": "A model can ask its person; their own words then authorise, an option that it worded does not.",
@@ -64,9 +65,11 @@ CLAIMS: Final[dict[str, str]] = {
     "agent.gated_yes_is_no_approval": "Only an answer in the inbox does; after it the same call runs, once, however often it is resumed.",
     "agent.goes_on_while_waiting": "While one step waits for a person, steps that do not need it are done; what waited happens once, and the model hears of it.",
     "agent.import_light": "`import remit.agent` alone loads neither pydantic_ai nor a provider's library.",
+    "agent.json_instead_of_tools": "A model that calls no tools is asked for JSON by a schema; its calls are read and judged like any others.",
     "agent.keys_stay_home": "With REMIT_BASE_URL only REMIT_API_KEY travels, whatever else stands in the environment.",
     "agent.killed_many_times": "Nine deaths of one run, one after the other, each a step further; the end and the effects are the same.",
     "agent.killed_resumes": "Kill -9 at a named point, then the same leg again: each effect once, each journalled response asked for once.",
+    "agent.local": "A model in a file runs in remit's own process, reached by nobody else; what it calls passes the gate, and what it lacks is said.",
     "agent.long_conversations": "A conversation that grew too long goes on with half its turns in remit's own summary; the whole stays in the journal.",
     "agent.made_up_names": "Names no endpoint would take back: each call is refused by the gate, and the history that goes out has legal names only.",
     "agent.malformed_bounded": "Broken calls and empty turns count alike, a good turn between them starts the count again, and a new leg does not.",
@@ -81,7 +84,6 @@ CLAIMS: Final[dict[str, str]] = {
     "agent.never_claims_more": "The last call failed and the model says all is well: the run is only partly done, and the failure was told.",
     "agent.newer_shape_refused": "An older remit stops with a clear message before it does anything.",
     "agent.observations_bounded": "A result of a million characters costs the model a bounded number of them, and it knows.",
-    "agent.json_instead_of_tools": "A model that calls no tools is asked for JSON by a schema; its calls are read and judged like any others.",
     "agent.options_are_not_own_words": "What a person finds in a question and says again, however spelt, authorises nothing by itself.",
     "agent.own_before_untrusted": "What stood in the plan or in the person's data before a stranger's words is not the stranger's; the rest is.",
     "agent.plan_kept": "What an agent did by its plan is kept as a plan file with inputs, and runs again without a model.",

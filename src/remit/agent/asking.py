@@ -133,9 +133,14 @@ def _passing(error: AgentRunError) -> bool:
     return isinstance(error, ModelAPIError | UnexpectedModelBehavior)
 
 
+def _too_long(error: AgentRunError) -> bool:
+    """As llama.cpp says it, which the library does not know."""
+    return isinstance(error, ModelHTTPError) and isinstance(error.body, dict) and error.body.get("type") == "exceed_context_size_error"
+
+
 def _verdict(error: AgentRunError, model: Model, attempts: int) -> ModelTrouble:
     name, what = model.model_name, str(error)[:LONGEST_ERROR]
-    if isinstance(error, ModelContextWindowExceededError):
+    if isinstance(error, ModelContextWindowExceededError) or _too_long(error):
         return ContextFull(f"the conversation is too long for {name}", fix="start a new run for the rest of the goal")
     if _passing(error):
         return ModelUnavailable(

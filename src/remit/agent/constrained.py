@@ -21,7 +21,7 @@ from pydantic_ai.messages import (
     ToolReturnPart,
     UserPromptPart,
 )
-from pydantic_ai.models import ModelRequestParameters
+from pydantic_ai.models import Model, ModelRequestParameters
 from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.output import OutputObjectDefinition
 from pydantic_ai.settings import ModelSettings
@@ -37,8 +37,16 @@ their arguments:
 """
 
 
+_ANY: Final[Mapping[str, Any]] = {"type": "object", "additionalProperties": True}
+
+
 class Constrained(WrapperModel):
     """The same model, asked for JSON instead of tool calls. Answers come whole: half a JSON object is nothing to show."""
+
+    def __init__(self, model: Model, *, exact: bool = False) -> None:
+        """`exact`: whether the endpoint holds the model to a schema with a case for each tool, as few do."""
+        super().__init__(model)
+        self._exact = exact
 
     async def request(
         self, messages: list[ModelMessage], model_settings: ModelSettings | None, model_request_parameters: ModelRequestParameters
@@ -47,7 +55,7 @@ class Constrained(WrapperModel):
         told = [*(model_request_parameters.instruction_parts or ()), InstructionPart(content=_described(tools))]
         parameters = ModelRequestParameters(
             output_mode="native",
-            output_object=OutputObjectDefinition(json_schema=_schema(tools), name="answer", strict=False),
+            output_object=OutputObjectDefinition(json_schema=_schema(tools, exact=self._exact), name="answer", strict=False),
             instruction_parts=told,
             allow_text_output=True,
         )
@@ -55,20 +63,40 @@ class Constrained(WrapperModel):
         return _read(response)
 
 
-def _schema(tools: Sequence[ToolDefinition]) -> dict[str, Any]:
-    """Of an answer. Which arguments fit which tool is for the gate to say: few endpoints hold to a schema with cases in it."""
-    call = {
-        "type": "object",
-        "properties": {"tool": {"type": "string", "enum": [tool.name for tool in tools]}, "args": {"type": "object"}},
-        "required": ["tool", "args"],
-        "additionalProperties": False,
-    }
+def _schema(tools: Sequence[ToolDefinition], *, exact: bool) -> dict[str, Any]:
+    """Of an answer. Whatever it holds to, which arguments fit which tool is for the gate to say."""
+    call = _call([tool.name for tool in tools], _ANY)
+    if exact and tools:
+        call = {"anyOf": [_call([tool.name], _held(tool.parameters_json_schema)) for tool in tools]}
     return {
         "type": "object",
         "properties": {"say": {"type": "string"}, "calls": {"type": "array", "items": call} if tools else {"type": "array", "maxItems": 0}},
         "required": ["say", "calls"],
         "additionalProperties": False,
     }
+
+
+def _call(names: Sequence[str], args: object) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": {"tool": {"type": "string", "enum": list(names)}, "args": args},
+        "required": ["tool", "args"],
+        "additionalProperties": False,
+    }
+
+
+def _held(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What of a tool's schema can stand inside another: references mean another root there, and no two engines know the same patterns."""
+    return _ANY if '"$ref"' in json.dumps(schema) else _patternless(schema)
+
+
+def _patternless(schema: Mapping[str, Any]) -> dict[str, Any]:
+    def kept(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return _patternless(value)
+        return [kept(item) for item in value] if isinstance(value, list | tuple) else value
+
+    return {name: kept(value) for name, value in schema.items() if not (name == "pattern" and isinstance(value, str))}
 
 
 def _described(tools: Sequence[ToolDefinition]) -> str:

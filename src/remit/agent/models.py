@@ -6,8 +6,10 @@ with the provider's own address only; for any other address set REMIT_API_KEY.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from pydantic_ai.models import Model
@@ -17,8 +19,10 @@ from remit.errors import BadInput, ModelUnset
 
 PREFIX: Final = "json+"
 """Before a model's name: it is asked for JSON instead of tool calls."""
+LOCAL: Final = "local:"
+"""Before the path of a model file: it is run in this process, and asked for JSON."""
 _OTHERWISE: Final = (
-    "set REMIT_MODEL=PROVIDER:MODEL (anthropic, openai, google, ollama, openai-compatible), or give --model; "
+    "set REMIT_MODEL=PROVIDER:MODEL (anthropic, openai, google, ollama, openai-compatible, local), or give --model; "
     "without any model, `remit run plan.toml` runs a plan file and `remit demo` shows the rest"
 )
 
@@ -51,22 +55,37 @@ def resolve(name: str, *, env: Mapping[str, str]) -> Model:
     return FallbackModel(first, *others)
 
 
+def lasting(name: str) -> str:
+    """The same name, as it means the same from every folder."""
+    return ",".join(_lasting(part.strip()) for part in name.split(","))
+
+
+def _lasting(name: str) -> str:
+    before, local, path = name.partition(LOCAL)
+    return f"{before}{LOCAL}{os.path.abspath(Path(path).expanduser())}" if local and path and before in {"", PREFIX} else name  # noqa: PTH100 - resolves `..`, and follows no links
+
+
 def _asked(name: str, env: Mapping[str, str]) -> Model:
     """The model, asked in the way that its name says."""
-    if not name.startswith(PREFIX):
+    if not name.startswith((PREFIX, LOCAL)):
         return _resolve(name, env)
     from remit.agent.constrained import Constrained  # noqa: PLC0415 - for these only
 
-    return Constrained(_resolve(name.removeprefix(PREFIX), env))
+    name = name.removeprefix(PREFIX)
+    return Constrained(_resolve(name, env), exact=name.startswith(LOCAL))
 
 
 def _resolve(name: str, env: Mapping[str, str]) -> Model:
+    if name.startswith(LOCAL):
+        from remit.agent.local import local  # noqa: PLC0415 - for these only
+
+        return local(name.removeprefix(LOCAL), env.get("REMIT_LOCAL_CONTEXT", ""))
     label, colon, model = name.partition(":")
     if label not in PROVIDERS and env.get("REMIT_BASE_URL"):
         label, colon, model = "openai-compatible", ":", name  # model names may contain colons themselves
     provider = PROVIDERS.get(label)
     if provider is None or not (colon and model):
-        known = ", ".join(f"{each}:MODEL" for each in PROVIDERS)
+        known = ", ".join([*(f"{each}:MODEL" for each in PROVIDERS), f"{LOCAL}FILE"])
         raise BadInput(f"{name!r} names no model remit knows", fix=f"use one of {known}, or set REMIT_BASE_URL")
     return provider.make(model, *_address_and_key(label, provider, env))
 

@@ -14,6 +14,7 @@ from remit.errors import BadInput, JournalTrouble, PolicyInvalid, Unavailable
 from remit.places import Places
 
 if TYPE_CHECKING:
+    from remit.app.measured import Measured
     from remit.app.toolset import Toolset
     from remit.app.triaging import Triaging
     from remit.config import Config
@@ -111,6 +112,12 @@ class App:
         from remit.config import load
 
         return load(settings() / "remit.toml", os.environ)
+
+    @cached_property
+    def measured(self) -> Measured:
+        from remit.app.measured import Measured
+
+        return Measured(self.places.state, self.clock)
 
     @cached_property
     def inbox(self) -> Inbox:
@@ -291,12 +298,14 @@ class App:
 
         check_tools(plan, self.gate)
 
-    def check_model(self, name: str) -> None:
-        """Raises ModelUnset or BadInput when a goal could not be pursued; sends nothing."""
-        if self.scripted is None:
-            from remit.agent.models import resolve
+    def check_model(self, name: str) -> str:
+        """The name as it is written down. Raises ModelUnset or BadInput when a goal could not be pursued; sends nothing."""
+        if self.scripted is not None:
+            return name
+        from remit.agent.models import lasting, resolve
 
-            resolve(name, env=os.environ)
+        resolve(name, env=os.environ)
+        return lasting(name)
 
     def examine(self) -> Iterator[tuple[str, str, str]]:
         """What remit needs of this machine, by trying: (what, what was seen, how to mend it or '')."""

@@ -90,7 +90,9 @@ class _Talk:
         self._streamed = False
         app.on_text = self._show
         if run is None:
-            app.check_model(model)
+            self._model = app.check_model(model)
+            if told := app.measured.told(self._model):
+                click.echo(told, err=True)
 
     def say(self, text: str, material: str = "") -> int:
         """Say it, and show the answer; what it proposes is put at the terminal, or waits in the inbox."""

@@ -167,11 +167,13 @@ def _open(
     name = model or os.environ.get("REMIT_MODEL", "")
     if name in {"", RULES}:
         return _by_rules(app, what, level, named=bool(name), measure=measure)
-    app.check_model(name)
+    name = app.check_model(name)
     found = triage(app.triaging.task(what, None))
     chosen = Level(level) if level else stricter(Level.CONSULTANT, found.level)
     opened = app.open_goal(what, level=chosen, model=name, vague=found.vague, measure=measure)
     app.triaging.remember(opened, found, Level(level) if level else None)
+    if told := app.measured.told(name):
+        click.echo(f"  {told}", err=True)
     return opened
 
 
