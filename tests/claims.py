@@ -336,6 +336,7 @@ CLAIMS: Final[dict[str, str]] = {
     "question.moves_are_moves": "A file that only changes its name is shown as moved.",
     "question.shows_everything": "A command is shown whole, with bidi, zero-width and control characters as code points (hazard 27).",
     "question.title_is_computed": "A soothing reason does not hide the target: verb and path stand in the title (hazard 28).",
+    "run.reads_together": "Reads in a row that do not need each other are made at the same time, by a plan and by a model.",
     "run.stop_looks_after_what_is_in_flight": "Stopping a run finds out how what was in flight ended; what nobody can tell stays in the inbox.",
     "run.survives_upgrades": "Rows written by the first version, in another folder by now: the stale preview is asked again, then it finishes (hazard 13c).",
     "servers.nothing_hangs": "Neither a server's silence nor a byte now and then nor a flood holds anything up.",

@@ -6,13 +6,15 @@ journal under the same ids, so a leg after a crash, an answer or an upgrade simp
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from itertools import count
+from functools import partial
+from itertools import count, takewhile
 from typing import Final
 
 from remit.crashpoint import crashpoint
-from remit.domain.action import Action
+from remit.domain.action import Action, Effect
 from remit.domain.plan import Plan, Step, Way
 from remit.domain.receipt import Waiting
 from remit.domain.run import LegEnd, Run, RunState
@@ -89,6 +91,11 @@ class Progress:
             where=f"step {step.id} of: {self.plan.goal}",
         )
 
+    def looks(self, step: Step) -> bool:
+        """Whether it changes nothing, whatever way it takes."""
+        tools = [self.gate.tools.get(way.tool) for way in _ways(step)]
+        return all(tool is not None and tool.spec.effect is Effect.PURE for tool in tools)
+
     def _strange(self, step: Step) -> bool:
         tools = [self.gate.tools.get(way.tool) for way in (step.way, *step.otherwise)]
         return any(tool is None or tool.spec.reads_untrusted for tool in tools)
@@ -112,14 +119,16 @@ class PlanWorker:
                 return _summary(progress)
 
     async def _steps(self, progress: Progress) -> None:
-        for step in progress.plan.steps:
-            if progress.kept(f"{step.id}.1"):
-                continue
-            ended = await self._step(step, progress)
-            progress.fates[step.id] = ended
-            if ended.fate is Fate.PASSED:
-                progress.results[step.id] = ended.result
-            crashpoint("step")
+        left = list(progress.plan.steps)
+        while left:
+            together = [left[0], *takewhile(partial(_beside, left[0], progress), left[1:])]
+            left = left[len(together) :]
+            begun = [step for step in together if not progress.kept(f"{step.id}.1")]
+            for step, ended in zip(begun, await asyncio.gather(*(self._step(step, progress) for step in begun)), strict=True):
+                progress.fates[step.id] = ended
+                if ended.fate is Fate.PASSED:
+                    progress.results[step.id] = ended.result
+                crashpoint("step")
         if progress.stopped:
             for step in progress.plan.steps:
                 waits = step.id in progress.fates and progress.fates[step.id].fate is Fate.WAITING
@@ -225,6 +234,11 @@ _STUCK: Final[Mapping[str, str]] = {
     "skip": "it is left out, with all that depends on it",
     "stop": "the run ends; what it did stays, and can be undone",
 }
+
+
+def _beside(first: Step, progress: Progress, step: Step) -> bool:
+    """Whether a step may be made together with the one that those in a row begin with: all only look, and what it needs is there."""
+    return all(map(progress.looks, (first, step))) and progress.fates.keys() >= set(step.needs)
 
 
 def _ways(step: Step) -> Iterator[Way]:
