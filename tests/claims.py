@@ -409,6 +409,7 @@ CLAIMS: Final[dict[str, str]] = {
     "undo.covers_the_shell": "The shell is no way around undo (hazard 15).",
     "undo.dependants_end": "Taking dependants along ends, and keeps saying what cannot be taken back.",
     "undo.failed_attempts_do_not_count": "An attempt that changed nothing is nothing to take back: no complaint, exit code 0.",
+    "undo.leaves_said": "What an undo cannot take back is said before and after it: the files of a command with network come back, what it sent does not.",
     "undo.mixed": "Rows and files of one run are taken back together; what somebody changed is spared and named.",
     "undo.names_dependants": "Undoing the first of two writes to one file lists the second; --with-dependants takes both back.",
     "undo.not_a_deletion": "A rule on what actions do does not stand in the way of taking them back; refusals name the file.",

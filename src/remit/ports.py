@@ -225,6 +225,8 @@ class Undo:
 
     tool: str
     args: Mapping[str, JsonValue] = field(default_factory=dict)
+    leaves: str = ""
+    """What this cannot take back, in words; empty where nothing is left."""
 
 
 class Tool(Protocol):

@@ -80,6 +80,21 @@ def test_stop_is_not_revoked_by_a_skip_and_takes_the_other_questions_along(remit
     assert waiting(remit) == []
 
 
+@proves("undo.leaves_said")
+def test_the_files_of_a_command_with_network_come_back_and_what_it_sent_is_said_to_stay(remit: Program) -> None:
+    """In the preview, and in the end, which is `partly`."""
+    remit("run", remit.plan("goal = 'x'\n[[step]]\nid = 'o'\ntool = 'shell.run_online'\nargs = { command = 'echo new > a.txt' }\n"))
+    assert remit("approve", waiting(remit)[0]).code == 0
+    assert (remit.folder / "a.txt").exists()
+    run = last(remit)
+    seen = remit("undo", run)
+    assert "what it did over the network stays" in seen.out
+    assert (remit.folder / "a.txt").exists()
+    undone = remit("undo", run, "--yes")
+    assert (undone.code, "partly" in undone.out, "what it did over the network stays" in undone.out) == (5, True, True)
+    assert not (remit.folder / "a.txt").exists()
+
+
 @proves("run.stop_looks_after_what_is_in_flight")
 def test_stopping_a_run_that_was_killed_in_mid_effect_finds_out_what_happened(remit: Program) -> None:
     """The write had happened: it is recorded as done and can be taken back; nothing stays in flight for ever."""

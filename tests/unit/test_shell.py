@@ -234,10 +234,10 @@ def test_with_network_the_command_runs_only_when_started(world: ShellWorld) -> N
     done = run_now(tool.run(replace(call, captured=captured.data)))
     assert (world.root / "a").read_text(encoding="utf-8") == "x\n"
     assert isinstance(done, dict)
-    assert tool.undo(call, done) is None
-    back = done["files_back"]
-    assert isinstance(back, dict)
-    world.do(back["tool"], **back["args"])
+    back = tool.undo(call, done)
+    assert back is not None
+    assert back.leaves == "what it did over the network stays"
+    world.do(back.tool, **back.args)
     assert picture(world.root) == {}
     assert run_now(tool.probe(call)).happened is Happened.UNKNOWN
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import unquote
 
@@ -43,7 +43,7 @@ class UndoPlan:
 
     def to_spec(self) -> dict[str, JsonValue]:
         """The steps as JSON, version 1, as an undo run keeps them in the journal."""
-        return {"v": 1, "steps": [{"of": s.of, "tool": s.how.tool, "args": dict(s.how.args)} for s in self.steps]}
+        return {"v": 1, "steps": [_spec(step) for step in self.steps]}
 
 
 class Undoing:
@@ -82,6 +82,7 @@ class Undoing:
     async def preview(self, plan: UndoPlan) -> list[str]:
         """What the whole plan would change now, conflicts included: where steps follow on one another, only what is left in the end."""
         told = [said for step in plan.steps if (said := self._refusal(step))]
+        told += [f"{step.of}: {step.how.leaves}" for step in plan.steps if step.how.leaves]
         for name in dict.fromkeys(step.how.tool for step in plan.steps):
             tool = self._gate.tools[name]
             steps = [step for step in plan.steps if step.how.tool == name]
@@ -128,7 +129,7 @@ class Undoing:
         earlier = fold(ActionId(record.partly_by), self._journal.read(run, action=name))
         if earlier.outcome is None or self.is_undone(earlier):
             return how
-        return Undo(tool=how.tool, args=self._gate.tools[how.tool].left(earlier.args, earlier.outcome.result))
+        return replace(how, args=self._gate.tools[how.tool].left(earlier.args, earlier.outcome.result))
 
     def _blocking(self, chosen: Sequence[Record]) -> list[ActionId]:
         """Later, still standing actions outside the selection that touched the same places."""
@@ -165,6 +166,11 @@ class Undoing:
 
     def _records(self, ids: Iterable[tuple[RunId, str]]) -> list[Record]:
         return [fold(action_id(run, name), self._journal.read(run, action=name)) for run, name in ids]
+
+
+def _spec(step: Step) -> dict[str, JsonValue]:
+    spec: dict[str, JsonValue] = {"of": step.of, "tool": step.how.tool, "args": dict(step.how.args)}
+    return spec | {"leaves": step.how.leaves} if step.how.leaves else spec
 
 
 def how_to_undo(tools: Mapping[str, Tool], record: Record) -> tuple[Undo | None, str]:

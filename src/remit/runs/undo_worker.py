@@ -23,7 +23,7 @@ class _Report:
     restored: int = 0
     kept: int = 0
 
-    def add(self, of: ActionId, receipt: Finished | Refused, spared: Sequence[str]) -> None:
+    def add(self, of: ActionId, receipt: Finished | Refused, spared: Sequence[str], leaves: str) -> None:
         match receipt:
             case Refused():
                 self.lines.append(f"{of}: refused: {receipt.reason}")
@@ -34,6 +34,7 @@ class _Report:
                 self.restored += 1
                 self.kept += bool(places)
                 self.lines += [f"{of}: kept a later change: {place}" for place in places]
+                self.lines += [f"{of}: {leaves}"] * bool(leaves)
 
     def end(self, steps: int) -> LegEnd:
         state = RunState.DONE if not self.lines else RunState.PARTLY if self.restored else RunState.COULD_NOT
@@ -63,7 +64,7 @@ class UndoWorker:
                 continue
             if isinstance(receipt, Finished) and receipt.outcome.ok:
                 done.append((action.tool, action.args, receipt.outcome.result))
-            report.add(of, receipt, spared)
+            report.add(of, receipt, spared, str(step.get("leaves", "")))
         if waiting:
             summary = f"{len(waiting)} question(s) wait for a person"
             return LegEnd(state=RunState.WAITING, waiting=tuple(waiting.values()), summary=summary)

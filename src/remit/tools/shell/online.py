@@ -10,7 +10,7 @@ from remit.domain.action import Effect
 from remit.domain.values import JsonValue, canonical, parse
 from remit.domain.visible import shown
 from remit.errors import ToolFailed, ToolUncertain
-from remit.ports import Call, Happened, Preview, Probed, ToolSpec
+from remit.ports import Call, Happened, Preview, Probed, ToolSpec, Undo
 from remit.tools.base import BaseTool, uninterrupted
 from remit.tools.changes.change import apply, pack, settle, unpack
 from remit.tools.changes.change_tool import tag_of, tell
@@ -24,7 +24,7 @@ _NAMED = 50
 class ShellOnline(InWorkspace, BaseTool):
     """The command itself is the effect. Its files are committed afterwards; where somebody else saved meanwhile, ours is kept beside.
 
-    Undo cannot call back what went over the network, so there is none; the result says how to put the files back.
+    Undo puts its files back, and says that what went over the network stays.
     """
 
     spec = ToolSpec(
@@ -69,6 +69,10 @@ class ShellOnline(InWorkspace, BaseTool):
         detail = await uninterrupted(lambda: self._settle(call))
         return Probed(happened=Happened.UNKNOWN, detail=f"what it did over the network cannot be seen from here. {detail}")
 
+    def undo(self, call: Call, result: JsonValue) -> Undo | None:  # noqa: ARG002 - all that it needs is in the result
+        back = result.get("back") if isinstance(result, Mapping) else None
+        return Undo(tool="files.restore", args={"changes": back}, leaves="what it did over the network stays") if back else None
+
     def _commit(self, call: Call, done: Done) -> dict[str, JsonValue]:
         store, roots, changes = self._bench.store, self.roots, done.diff.changes
         packed = pack(changes, store)
@@ -82,7 +86,7 @@ class ShellOnline(InWorkspace, BaseTool):
         there = [change for change in changes if change.path in set(applied.done)]
         told: dict[str, JsonValue] = {"changed": [said(path) for path in applied.done[:_NAMED]], "count": len(applied.done)}
         if there:
-            told["files_back"] = {"tool": "files.restore", "args": {"changes": pack([change.inverse() for change in there], store)}}
+            told["back"] = pack([change.inverse() for change in there], store)
         if applied.conflicts:
             told["conflicts"] = tell(applied.conflicts)
         return told
