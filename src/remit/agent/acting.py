@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Final
@@ -22,7 +22,7 @@ from remit.domain.plan import Plan, Step
 from remit.domain.receipt import Finished, Refused, Waiting
 from remit.domain.run import Run
 from remit.domain.situation import Situation
-from remit.domain.values import JsonValue, QuestionId, action_id, canonical, parse
+from remit.domain.values import JsonValue, QuestionId, action_id, canonical, fields, parse
 from remit.errors import BadInput, PlanInvalid
 from remit.gate.clarify import clarify
 from remit.gate.gate import Gate
@@ -176,7 +176,7 @@ class Acting:
         taint = "yes" if ended.tainted else ""
         return replace(told, end="failed" if failed else "succeeded", text=text, step=step.id, plan=str(plan.n), taint=taint)
 
-    def _counted(self, call: Wanted, args: dict[str, JsonValue], step: Step | None, situation: Situation) -> tuple[Situation, str]:
+    def _counted(self, call: Wanted, args: Mapping[str, JsonValue], step: Step | None, situation: Situation) -> tuple[Situation, str]:
         """What the plan says of the call, and its step that the call uses; what cannot be undone and was done so before is unusual."""
         tool = self.gate.tools.get(call.tool)
         try:
@@ -249,9 +249,8 @@ def _known(value: JsonValue, situation: Situation) -> bool:
     return provenance((), [value], words=situation.words, owned_roots=(), untrusted=("?",)) > UNTRUSTED
 
 
-def _args(call: Wanted) -> dict[str, JsonValue]:
-    args = parse(call.args_json)
-    return args if isinstance(args, dict) else {}
+def _args(call: Wanted) -> Mapping[str, JsonValue]:
+    return fields(parse(call.args_json))
 
 
 def _skipped(call: Wanted, why: str, end: str) -> Told:

@@ -17,7 +17,7 @@ from pydantic_ai.messages import ModelResponse, ToolCallPart
 from remit.agent.toolset import Toolbox, function_name
 from remit.agent.turns import strict_args
 from remit.domain.plan import Plan, Way
-from remit.domain.values import JsonValue, canonical, parse
+from remit.domain.values import JsonValue, canonical, fields, parse
 from remit.errors import BadInput
 
 MOST: Final = 15
@@ -122,9 +122,8 @@ def _places(call: ToolCallPart, toolbox: Toolbox) -> list[str]:
     return [value if isinstance(value, str) else canonical(value) for value in values]
 
 
-def _args(call: ToolCallPart) -> dict[str, JsonValue]:
-    value = parse(strict_args(call.args)[0])
-    return value if isinstance(value, dict) else {}
+def _args(call: ToolCallPart) -> Mapping[str, JsonValue]:
+    return fields(parse(strict_args(call.args)[0]))
 
 
 def _margin(logprobs: Sequence[Any], places: Sequence[str]) -> int | None:

@@ -11,7 +11,7 @@ from remit.domain.steering import Planned
 from remit.domain.values import JsonValue, canonical
 from remit.gate.steering import AGENT
 from remit.plans.following import fixed_in, steps_of
-from remit.plans.spec import to_spec
+from remit.plans.spec import step_spec
 
 AGAIN: Final = frozenset({Effect.PURE, Effect.REVERSIBLE, Effect.TRANSACTIONAL})
 """What is exactly undone, or changes nothing, may be done again by the same step: a second try is no second effect."""
@@ -49,14 +49,14 @@ def matching(
     """The steps that this call may be, and that say something of each argument in `must`: what a step passes over it does not allow."""
     return [
         step
-        for step in steps_of(Plan(goal="", steps=tuple(steps)), tool, args, results)
+        for step in steps_of(steps, tool, args, results)
         if any(way.tool == tool and {*must} <= {*way.args} for way in (step.way, *step.otherwise))
     ]
 
 
 def whole(steps: Sequence[Step], inputs: Mapping[str, JsonValue], tool: str, args: Mapping[str, JsonValue]) -> bool:
     """Whether one of them states this call with every argument it has."""
-    return fixed_in(Plan(goal="", steps=tuple(steps), inputs=inputs), tool, args)
+    return fixed_in(steps, inputs, tool, args)
 
 
 def left(step: Step, effect: Effect, uses: Callable[[str], int]) -> bool:
@@ -71,10 +71,5 @@ def named_by(steps: Sequence[Step]) -> str:
 
 def what(step: Step) -> str:
     """What a step does, and how that is seen; not how it is spoken of."""
-    (spec,) = _specs(Plan(goal="", steps=(step,)))
+    spec = step_spec(step)
     return canonical({key: spec[key] for key in ("tool", "args", "check", "otherwise", "times", "high_stakes") if key in spec})
-
-
-def _specs(plan: Plan) -> list[Mapping[str, JsonValue]]:
-    steps = to_spec(plan)["step"]
-    return [step for step in steps if isinstance(step, Mapping)] if isinstance(steps, list) else []

@@ -119,7 +119,7 @@ class Course:
 
     def step(self, tool: str, args: Mapping[str, JsonValue]) -> Step | None:
         """The step that a call carries out: of several the first that is not done."""
-        found = steps_of(self.plan, tool, args, self._known(self.latest)) if self.plan and self.latest else []
+        found = steps_of(self.plan.steps, tool, args, self._known(self.latest)) if self.plan and self.latest else []
         passed = self.passed if len(found) > 1 else {}
         return next((step for step in found if step.id not in passed), found[0] if found else None)
 
@@ -167,7 +167,7 @@ class Course:
         hands = {step: hand for step, hand in self.now.by_hand.items() if hand.state is Hand.TAKEN}
         if not hands:
             return None
-        steps = [step.id for plan in self.now.plans for step in steps_of(self._plan(plan), tool, args, self._known(plan))]
+        steps = [step.id for plan in self.now.plans for step in steps_of(self._plan(plan).steps, tool, args, self._known(plan))]
         return next((hands[step] for step in steps if step in hands), None)
 
     @property

@@ -7,7 +7,7 @@ from typing import Final, assert_never
 
 from remit.domain.outcome import Outcome, Status
 from remit.domain.receipt import Finished, Refused
-from remit.domain.values import JsonValue, canonical, parse
+from remit.domain.values import JsonValue, canonical, fields, parse
 
 LONGEST: Final = 24_000
 """Characters of one result that a model is shown; the journal and the tools keep the rest."""
@@ -40,8 +40,7 @@ def goes_on(ready: Sequence[str]) -> str:
 
 def checked(text: str, step: str, why: str, *, undone: bool) -> str:
     """The same observation with what looking at the step's own checks showed: `why` they do not hold, '' where they do."""
-    told = parse(text)
-    told = told if isinstance(told, dict) else {}
+    told = {**fields(parse(text))}
     if why:
         told["status"] = "failed, what it did was taken back" if undone else "done, but its check failed"
     return canonical({**told, "step": step, "check": f"failed: {_bounded(why)}" if why else "holds"})
@@ -49,8 +48,7 @@ def checked(text: str, step: str, why: str, *, undone: bool) -> str:
 
 def plainly(text: str) -> str:
     """Why a call failed, in an observation's own words."""
-    told = parse(text)
-    told = told if isinstance(told, dict) else {}
+    told = fields(parse(text))
     return next((str(told[key]) for key in ("check", "error", "reason") if told.get(key)), text)
 
 

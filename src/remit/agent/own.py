@@ -12,7 +12,7 @@ from remit.domain.plan import Plan
 from remit.domain.question import plain
 from remit.domain.values import JsonValue
 from remit.errors import BadInput, PlanInvalid
-from remit.gate.clarify import Wanted
+from remit.gate.clarify import Inquiry
 from remit.plans.spec import plan_from
 from remit.policy.provenance import refuses
 
@@ -134,14 +134,14 @@ def _in_order(steps: Sequence[JsonValue]) -> list[JsonValue]:
     return found
 
 
-def read_ask_call(args: Mapping[str, JsonValue]) -> Wanted:
+def read_ask_call(args: Mapping[str, JsonValue]) -> Inquiry:
     """What a model wants to know. Raises BadInput."""
     question, options = args.get("question"), args.get("options", [])
     if not isinstance(question, str) or not question.strip():
         raise BadInput("question is missing", fix="say what you want to know")
     if not isinstance(options, Sequence) or isinstance(options, str) or len(options) > _MOST_OPTIONS:
         raise BadInput("options is no short list of texts", fix=f"send at most {_MOST_OPTIONS}, or none")
-    return Wanted(
+    return Inquiry(
         title=question[:_LONGEST],
         body=str(args.get("why") or "")[:_LONGEST],
         tried=str(args.get("tried") or "")[:_LONGEST],
@@ -150,7 +150,7 @@ def read_ask_call(args: Mapping[str, JsonValue]) -> Wanted:
     )
 
 
-def own_words(answer: str, asked: Wanted) -> str:
+def own_words(answer: str, asked: Inquiry) -> str:
     """What of an answer the person did not find in the question: the rest are the words of whoever asked."""
     there = plain(" ".join((asked.title, asked.body, asked.tried, *asked.options, *asked.options.values())))
     return " ".join(word for word in answer.split() if refuses(word) or plain(word) not in there)

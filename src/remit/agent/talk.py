@@ -29,7 +29,7 @@ from remit.agent.shortening import summary
 from remit.agent.toolset import Toolbox
 from remit.agent.turns import Turn, Wanted, read_turn, scrubbed
 from remit.domain.entry import Entry
-from remit.domain.values import Digest, JsonValue, canonical, digest, parse
+from remit.domain.values import Digest, JsonValue, canonical, digest, fields, items, parse
 from remit.errors import JournalCorrupt
 
 SHAPE: Final = 1
@@ -191,8 +191,7 @@ class Talk:
             raise JournalCorrupt("a journalled response does not name its tools", fix=_VERIFY) from error
         self.malformed = self.malformed + 1 if self.open.malformed else 0
         self.messages.append(response)
-        prints = body.get("print")
-        self.prints = prints if isinstance(prints, dict) else {}
+        self.prints = fields(body.get("print"))
         self.history = digest(self.history, canonical(body.get("message")))
 
     def add_seen(self, body: Mapping[str, JsonValue]) -> None:
@@ -344,6 +343,4 @@ def _last_response(messages: Sequence[ModelMessage]) -> ModelResponse:
 
 
 def _told(body: Mapping[str, JsonValue]) -> list[Told]:
-    listed = body.get("told")
-    items = listed if isinstance(listed, list) else []
-    return [Told(**{key: str(item.get(key, "")) for key in _FIELDS}) for item in items if isinstance(item, dict)]
+    return [Told(**{key: str(fields(item).get(key, "")) for key in _FIELDS}) for item in items(body.get("told"))]

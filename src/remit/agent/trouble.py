@@ -11,7 +11,7 @@ from remit.domain.question import QuestionKind, plain
 from remit.domain.receipt import Waiting
 from remit.domain.run import Run
 from remit.domain.values import QuestionId, action_id
-from remit.gate.clarify import Reply, Wanted, clarify
+from remit.gate.clarify import Inquiry, Reply, clarify
 from remit.gate.gate import Gate
 from remit.gate.steering import Steer
 from remit.policy.wording import read_words
@@ -34,7 +34,7 @@ async def what_exactly(run: Run, gate: Gate, clock: Clock) -> Told | QuestionId:
     body = f"the goal: {run.goal}\nname it: a path, an address, a number, or something in quotes; `{STOP}` ends it"
     for n in range(1, _MOST_ASKED + 1):
         name = action_id(run.id, "goal" if n == 1 else f"goal{n}")
-        reply = await clarify(gate.journal, clock, name, Wanted(title=str(run.spec["vague"]), body=body))
+        reply = await clarify(gate.journal, clock, name, Inquiry(title=str(run.spec["vague"]), body=body))
         told = _told(reply, "clarified")
         if not isinstance(told, Told) or told.end == STOP or (isinstance(reply, Reply) and read_words(reply.text).names_something):
             return told
@@ -61,7 +61,7 @@ async def what_now(run: Run, gate: Gate, clock: Clock, talk: Talk, course: Cours
         gate.journal,
         clock,
         action_id(run.id, name),
-        Wanted(
+        Inquiry(
             title=f"{what}; what now?",
             body=f"The run is at level {course.now.level} now.",
             options=_CHOICES,

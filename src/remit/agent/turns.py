@@ -9,7 +9,7 @@ from typing import Final
 from pydantic_ai.messages import ModelResponse, ModelResponsePart, TextPart, ThinkingPart, ToolCallPart
 
 from remit.agent.toolset import sendable
-from remit.domain.values import JsonValue, canonical, parse
+from remit.domain.values import JsonValue, canonical, fields, items, parse
 from remit.errors import ArgsInvalid
 
 LONGEST_ARGS: Final = 4_000_000
@@ -82,8 +82,8 @@ def own_response(response: ModelResponse, number: int) -> tuple[ModelResponse, d
 
 def read_turn(response: ModelResponse, number: int, body: Mapping[str, JsonValue]) -> Turn:
     """The turn in a response of our own making; its `body` says what its calls meant when it was journalled, and what was measured."""
-    tools = [str(tool) for tool in _list(body, "tools")]
-    wrong, sure = _object(body, "wrong"), _object(body, "sure")
+    tools = [str(tool) for tool in items(body.get("tools"))]
+    wrong, sure = fields(body.get("wrong")), fields(body.get("sure"))
     calls = [part for part in response.parts if isinstance(part, ToolCallPart)]
     return Turn(
         number=number,
@@ -94,23 +94,13 @@ def read_turn(response: ModelResponse, number: int, body: Mapping[str, JsonValue
                 tool=tool,
                 args_json=str(part.args),
                 wrong=str(wrong.get(str(index), "")),
-                sure=int(str(_object(sure, str(index)).get("percent", -1))),
-                how=str(_object(sure, str(index)).get("how", "")),
+                sure=int(str(fields(sure.get(str(index))).get("percent", -1))),
+                how=str(fields(sure.get(str(index))).get("how", "")),
             )
             for index, (part, tool) in enumerate(zip(calls, tools, strict=True))
         ),
         cut=response.finish_reason == "length",
     )
-
-
-def _object(body: Mapping[str, JsonValue], key: str) -> Mapping[str, JsonValue]:
-    value = body.get(key)
-    return value if isinstance(value, Mapping) else {}
-
-
-def _list(body: Mapping[str, JsonValue], key: str) -> Sequence[JsonValue]:
-    value = body.get(key)
-    return value if isinstance(value, list) else []
 
 
 def scrubbed(value: object) -> JsonValue:

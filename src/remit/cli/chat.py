@@ -19,7 +19,7 @@ from remit.cli.person import person
 from remit.domain.action import Level
 from remit.domain.entry import Kind
 from remit.domain.run import LegEnd, Run, RunState
-from remit.domain.values import RunId, parse
+from remit.domain.values import JsonValue, RunId, fields, items, parse
 from remit.errors import BadInput, ModelTrouble
 
 _MOST_PIPED: Final = 1_000_000
@@ -211,7 +211,6 @@ def _written(app: App, run: Run) -> str:
     return "\n".join(lines)
 
 
-def _texts(message: object) -> list[str]:
-    listed = message.get("parts") if isinstance(message, dict) else None
-    parts = [part for part in listed if isinstance(part, dict) and part.get("part_kind") == "text"] if isinstance(listed, list) else []
+def _texts(message: JsonValue) -> list[str]:
+    parts = [part for part in map(fields, items(fields(message).get("parts"))) if part.get("part_kind") == "text"]
     return [text for part in parts if (text := str(part.get("content", ""))).strip()]

@@ -10,7 +10,7 @@ from remit.domain.action import Action, Level
 from remit.domain.decision import Verdict
 from remit.domain.plan import Plan, Way
 from remit.domain.situation import Situation
-from remit.domain.values import JsonValue, RunId, action_id, canonical
+from remit.domain.values import JsonValue, RunId, action_id, canonical, fields
 from remit.errors import BadInput, ToolFailed
 from remit.plans.references import named_in, resolve
 from remit.policy.explaining import spoken
@@ -36,7 +36,7 @@ def _way(app: App, plan: Plan, way: Way, level: Level) -> tuple[str, bool]:
     if waits_for:
         return f"{_call(way.tool, way.args)}: known once {', '.join(waits_for)} has passed", True
     args = resolve(way.args, {"inputs": dict(plan.inputs)})
-    action = Action.wanting(action_id(RunId("plan"), "step"), actor="plan", tool=way.tool, args=args if isinstance(args, dict) else {})
+    action = Action.wanting(action_id(RunId("plan"), "step"), actor="plan", tool=way.tool, args=fields(args))
     call = _call(way.tool, action.args)
     try:
         _, decision = app.gate.judge(action, Situation(level=level, words=plan.text or plan.goal, planned=True))

@@ -11,7 +11,7 @@ import click
 
 from remit.domain.entry import Entry, Kind
 from remit.domain.question import Question, QuestionKind
-from remit.domain.values import JsonValue
+from remit.domain.values import JsonValue, fields, items
 from remit.domain.visible import visible
 
 _WIDE: Final = 24
@@ -136,9 +136,7 @@ def _touches(body: Mapping[str, JsonValue]) -> str:
 
 
 def _steps(body: Mapping[str, JsonValue]) -> str:
-    spec = body.get("spec")
-    steps = spec.get("step") if isinstance(spec, Mapping) else None
-    named = [str(step.get("id")) for step in steps if isinstance(step, Mapping)] if isinstance(steps, list) else []
+    named = [str(fields(step).get("id")) for step in items(fields(body.get("spec")).get("step"))]
     return f"by {body.get('by')}: {', '.join(named)}"
 
 

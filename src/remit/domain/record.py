@@ -9,7 +9,7 @@ from enum import StrEnum
 from remit.domain.entry import Entry, Kind
 from remit.domain.outcome import Evidence, Outcome, Status
 from remit.domain.question import Answer, Approval, Question, QuestionKind
-from remit.domain.values import ActionId, Digest, JsonValue, QuestionId, canonical, parse, thaw
+from remit.domain.values import ActionId, Digest, JsonValue, QuestionId, canonical, fields, items, parse, thaw
 
 
 class State(StrEnum):
@@ -114,7 +114,7 @@ def fold(action: ActionId, entries: Iterable[Entry]) -> Record:
     """Replay one action's entries, in order, into its record."""
     record = Record(id=action)
     for entry in entries:
-        body = _object(entry.body_json)
+        body = fields(parse(entry.body_json))
         _fold_question(record, entry, body)
         _fold_step(record, entry, body)
     return record
@@ -182,7 +182,7 @@ def _answer(record: Record, entry: Entry, body: Mapping[str, JsonValue]) -> None
                     until=_number(body, "until"),
                     note=_text(body, "note"),
                     args_json=edited,
-                    roles=_words(body, "roles"),
+                    roles=frozenset(_texts(body, "roles")),
                 )
             )
             if edited:
@@ -215,7 +215,7 @@ def question_body(question: Question, *, staged: JsonValue, binding: str) -> dic
 
 def question_from(entry: Entry, body: Mapping[str, JsonValue] | None = None) -> Asked:
     """Read an ASKED entry back."""
-    body = _object(entry.body_json) if body is None else body
+    body = fields(parse(entry.body_json)) if body is None else body
     question = Question(
         id=QuestionId(f"{entry.id}{entry.part}"),
         action=ActionId(entry.id),
@@ -225,11 +225,11 @@ def question_from(entry: Entry, body: Mapping[str, JsonValue] | None = None) -> 
         why=_text(body, "why"),
         digest=Digest(_text(body, "digest")),
         people=_number(body, "people"),
-        roles=_words(body, "roles"),
+        roles=frozenset(_texts(body, "roles")),
         asked_at=entry.at,
         expires_at=_number(body, "expires"),
         options=tuple(dict.fromkeys(_texts(body, "options"))),
-        leads_to={str(option): str(what) for option, what in _mapping(body, "leads").items()},
+        leads_to={str(option): str(what) for option, what in fields(body.get("leads")).items()},
         free=bool(body.get("free")),
         tried=_text(body, "tried"),
         clipped=bool(body.get("clipped")),
@@ -259,11 +259,6 @@ def outcome_from(body: Mapping[str, JsonValue]) -> Outcome:
     )
 
 
-def _object(text: str) -> dict[str, JsonValue]:
-    value = parse(text)
-    return value if isinstance(value, dict) else {}
-
-
 def _text(body: Mapping[str, JsonValue], key: str) -> str:
     return str(body.get(key) or "")
 
@@ -274,14 +269,4 @@ def _number(body: Mapping[str, JsonValue], key: str) -> int:
 
 
 def _texts(body: Mapping[str, JsonValue], key: str) -> tuple[str, ...]:
-    value = body.get(key, ())
-    return tuple(str(item) for item in value) if isinstance(value, list | tuple) else ()
-
-
-def _mapping(body: Mapping[str, JsonValue], key: str) -> Mapping[str, JsonValue]:
-    value = body.get(key)
-    return value if isinstance(value, Mapping) else {}
-
-
-def _words(body: Mapping[str, JsonValue], key: str) -> frozenset[str]:
-    return frozenset(_texts(body, key))
+    return tuple(map(str, items(body.get(key))))

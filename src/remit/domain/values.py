@@ -44,6 +44,16 @@ def thaw(text: str) -> dict[str, JsonValue]:
     return value
 
 
+def fields(value: JsonValue) -> Mapping[str, JsonValue]:
+    """Those of an object; anything else has none."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def items(value: JsonValue) -> Sequence[JsonValue]:
+    """Those of a list; anything else has none."""
+    return value if isinstance(value, Sequence) and not isinstance(value, str) else ()
+
+
 def digest(*parts: str | bytes) -> Digest:
     """SHA-256 over length-prefixed parts, so that no two different lists of parts share a digest by shifting bytes."""
     hasher = hashlib.sha256()

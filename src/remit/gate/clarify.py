@@ -16,7 +16,7 @@ from remit.ports import Clock, Journal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class Inquiry:
     """What a person is to be asked."""
 
     title: str
@@ -41,7 +41,7 @@ async def clarify(
     journal: Journal,
     clock: Clock,
     question_for: ActionId,
-    wanted: Wanted,
+    wanted: Inquiry,
 ) -> Reply | Waiting:
     """Put the question once, or read its reply. Idempotent per `question_for`; never expires, as silence decides nothing."""
     run, _, name = question_for.partition("/")

@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeGuard
 
-from remit.domain.plan import Plan, Step, Way
+from remit.domain.plan import Step, Way
 from remit.domain.values import JsonValue, canonical
 from remit.errors import PlanInvalid
 from remit.plans.references import is_reference, named_in, resolve
 
 
-def steps_of(plan: Plan, tool: str, args: Mapping[str, JsonValue], results: Mapping[str, JsonValue]) -> list[Step]:
+def steps_of(steps: Iterable[Step], tool: str, args: Mapping[str, JsonValue], results: Mapping[str, JsonValue]) -> list[Step]:
     """The steps that this call may be: by their way or an alternative, every argument that the plan states being the same.
 
     An argument that the plan leaves out, or takes whole from an earlier result, is free here: where its value comes from is judged as
     provenance. A text with a reference in it is what it stands for, once that is known.
     """
-    return [step for step in plan.steps if any(_is(way, tool, args, results) for way in (step.way, *step.otherwise))]
+    return [step for step in steps if any(_is(way, tool, args, results) for way in (step.way, *step.otherwise))]
 
 
-def fixed_in(plan: Plan, tool: str, args: Mapping[str, JsonValue]) -> bool:
-    """Whether the plan states this call with every argument it has, and takes none of them from a result."""
+def fixed_in(steps: Iterable[Step], inputs: Mapping[str, JsonValue], tool: str, args: Mapping[str, JsonValue]) -> bool:
+    """Whether one of the steps states this call with every argument it has, and takes none of them from a result."""
     wanted = canonical(args)
     return any(
-        way.tool == tool and fixed(way) and canonical(resolve(way.args, {"inputs": dict(plan.inputs)})) == wanted
-        for step in plan.steps
+        way.tool == tool and fixed(way) and canonical(resolve(way.args, {"inputs": dict(inputs)})) == wanted
+        for step in steps
         for way in (step.way, *step.otherwise)
     )
 

@@ -106,7 +106,7 @@ def to_spec(plan: Plan) -> dict[str, JsonValue]:
         "goal": plan.goal,
         "inputs": dict(plan.inputs),
         "text": plan.text,
-        "step": [_step_spec(step) for step in plan.steps],
+        "step": [step_spec(step) for step in plan.steps],
     }
     return value if plan.level is None else value | {"level": str(plan.level)}
 
@@ -120,7 +120,8 @@ def from_spec(spec: Mapping[str, JsonValue]) -> Plan:
     )
 
 
-def _step_spec(step: Step) -> dict[str, JsonValue]:
+def step_spec(step: Step) -> dict[str, JsonValue]:
+    """One step as it is journalled."""
     checks: list[JsonValue] = []
     for check in step.checks:
         item: dict[str, JsonValue] = {check.test: check.value}

@@ -22,7 +22,7 @@ from remit.domain.situation import Situation
 from remit.domain.steering import Hand
 from remit.domain.values import JsonValue, action_id, canonical
 from remit.errors import PlanInvalid
-from remit.gate.clarify import Reply, Wanted, clarify
+from remit.gate.clarify import Inquiry, Reply, clarify
 from remit.gate.gate import Gate
 from remit.gate.steering import Steered
 from remit.plans.attempts import Attempts, Ended, Fate
@@ -220,7 +220,7 @@ class PlanWorker:
             gate.journal,
             self._clock,
             action_id(run.id, f"{step.id}.stuck{number}"),
-            Wanted(
+            Inquiry(
                 title=f"step {step.id} did not work; what now?",
                 body=f"`remit runs {run.id} plan --edit` changes what the steps do; the plan file counts for a new run",
                 tried="\n".join(tried),

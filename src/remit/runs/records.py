@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from remit.domain.entry import Kind
-from remit.domain.values import JsonValue, parse
+from remit.domain.values import JsonValue, fields, parse
 from remit.ports import Clock, Journal
 
 MOST: Final = 200
@@ -26,11 +26,11 @@ def answered_for(
     """
     reviewed = wrong = 0
     naming = journal.search(text=tool, kinds=(Kind.PROPOSED,), since=clock.now() - DAYS_MS)
-    calls = ((one, _object(parse(one.body_json))) for one in naming)
-    fitting = (one for one, body in calls if body.get("tool") == tool and fits(_object(body.get("facts"))))
+    calls = ((one, fields(parse(one.body_json))) for one in naming)
+    fitting = (one for one, body in calls if body.get("tool") == tool and fits(fields(body.get("facts"))))
     for call in deque(fitting, maxlen=MOST):
         said = journal.read(call.run, action=call.action, kinds=(Kind.ANSWERED, Kind.UNDONE))
-        answers = {str(_object(parse(one.body_json)).get("answer", "undone")) for one in said}
+        answers = {str(fields(parse(one.body_json)).get("answer", "undone")) for one in said}
         reviewed += bool(answers)
         wrong += bool(answers & _WRONG)
     return reviewed, wrong
@@ -49,7 +49,3 @@ def as_sure(journal: Journal, clock: Clock, tool: str, percent: int) -> tuple[in
 
 def _bin(percent: int) -> int:
     return sum(percent >= least for least in _BINS)
-
-
-def _object(value: JsonValue) -> Mapping[str, JsonValue]:
-    return value if isinstance(value, Mapping) else {}

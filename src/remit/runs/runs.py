@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 from remit.domain.action import Level
 from remit.domain.entry import Entry, Kind
 from remit.domain.run import LegEnd, Run, RunKind, RunState
-from remit.domain.values import JsonValue, QuestionId, RunId, parse
+from remit.domain.values import JsonValue, QuestionId, RunId, fields, items, parse
 from remit.errors import NotFound
 from remit.ports import Journal
 
@@ -76,10 +76,8 @@ class Runs:
 
 def _roots_in(body: Mapping[str, JsonValue]) -> tuple[str, ...]:
     """The folders named in an OPENED body."""
-    listed = body.get("roots", ())
-    return tuple(str(root) for root in listed) if isinstance(listed, Sequence) and not isinstance(listed, str) else ()
+    return tuple(map(str, items(body.get("roots"))))
 
 
 def _body(entry: Entry) -> Mapping[str, JsonValue]:
-    value = parse(entry.body_json)
-    return value if isinstance(value, Mapping) else {}
+    return fields(parse(entry.body_json))

@@ -54,8 +54,7 @@ class SteerRuns:
             body = parse(note.body_json)
             if isinstance(body, dict) and "step" in body and "failed" not in body:
                 record = fold(ActionId(note.id), self._journal.read(run.id, action=note.action))
-                args = parse(record.args_json)
-                done[str(body["step"])] = Way(tool=record.tool, args=args if isinstance(args, dict) else {})
+                done[str(body["step"])] = Way(tool=record.tool, args=record.args)
         return as_done(plan, done)
 
     def level(self, run: RunId, level: Level, *, who: str, why: str = "") -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Final
 
@@ -11,7 +10,7 @@ from remit.domain.decision import Facts
 from remit.domain.entry import Draft, Kind
 from remit.domain.plan import Plan, Step, Way
 from remit.domain.situation import Situation
-from remit.domain.values import JsonValue, RunId, action_id, canonical, parse
+from remit.domain.values import JsonValue, RunId, action_id, canonical, fields, items, parse
 from remit.errors import BadInput, ToolFailed
 from remit.gate.gate import Gate
 from remit.plans.references import named_in, resolve
@@ -37,9 +36,9 @@ def record_of(acts: tuple[Act, ...], journal: Journal, clock: Clock) -> tuple[in
 def past_choices(journal: Journal, clock: Clock) -> tuple[Past, ...]:
     """The levels that a person chose for earlier tasks."""
     notes = journal.search(text=_PART, kinds=(Kind.NOTE,), since=clock.now() - DAYS_MS)
-    bodies = [_about(_body(note.body_json)) for note in notes if note.part == _PART]
+    bodies = [fields(fields(parse(note.body_json)).get(_PART)) for note in notes if note.part == _PART]
     return tuple(
-        Past(quadrant=str(one.get("quadrant", "")), level=Level(str(one["chosen"])), about=_words(one))
+        Past(quadrant=str(one.get("quadrant", "")), level=Level(str(one["chosen"])), about=frozenset(map(str, items(one.get("about")))))
         for one in bodies[-MOST:]
         if "chosen" in one
     )
@@ -58,7 +57,7 @@ def remember(journal: Journal, clock: Clock, run: RunId, found: Triage, chosen: 
 def as_data(found: Triage) -> dict[str, JsonValue]:
     """The recommendation as JSON."""
     value = parse(canonical({key: list(item) if isinstance(item, tuple) else item for key, item in asdict(found).items()}))
-    return {**value, "quadrant": found.quadrant.name.lower()} if isinstance(value, dict) else {}
+    return {**fields(value), "quadrant": found.quadrant.name.lower()}
 
 
 def _act(plan: Plan, step: Step, way: Way, gate: Gate) -> Act:
@@ -67,9 +66,7 @@ def _act(plan: Plan, step: Step, way: Way, gate: Gate) -> Act:
     if not named_in(way.args) - {"inputs"}:
         args = resolve(way.args, {"inputs": dict(plan.inputs)})
         try:
-            action = Action.wanting(
-                action_id(RunId("plan"), "step"), actor="plan", tool=way.tool, args=args if isinstance(args, dict) else {}
-            )
+            action = Action.wanting(action_id(RunId("plan"), "step"), actor="plan", tool=way.tool, args=fields(args))
             facts, _ = gate.judge(action, Situation(level=Level.OPERATOR, words=plan.text or plan.goal, planned=True))
         except (BadInput, ToolFailed):
             facts = None  # it will be refused as it is
@@ -81,18 +78,3 @@ def _act(plan: Plan, step: Step, way: Way, gate: Gate) -> Act:
         checked=bool(step.checks),
         high_stakes=step.high_stakes,
     )
-
-
-def _words(body: Mapping[str, JsonValue]) -> frozenset[str]:
-    listed = body.get("about")
-    return frozenset(map(str, listed)) if isinstance(listed, list) else frozenset()
-
-
-def _about(body: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
-    value = body.get(_PART)
-    return value if isinstance(value, Mapping) else {}
-
-
-def _body(text: str) -> Mapping[str, JsonValue]:
-    value = parse(text)
-    return value if isinstance(value, Mapping) else {}

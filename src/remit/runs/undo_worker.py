@@ -10,7 +10,7 @@ from remit.domain.action import Action
 from remit.domain.receipt import Finished, Receipt, Refused, Waiting
 from remit.domain.run import LegEnd, Run, RunState
 from remit.domain.situation import Situation
-from remit.domain.values import ActionId, JsonValue, QuestionId, action_id, canonical
+from remit.domain.values import ActionId, JsonValue, QuestionId, action_id, canonical, fields, items
 from remit.gate.gate import Gate
 from remit.gate.undo import conflicts_in, theirs_in
 
@@ -89,8 +89,7 @@ def _following(
     step: Mapping[str, JsonValue], done: Sequence[tuple[str, Mapping[str, JsonValue], JsonValue]], gate: Gate
 ) -> tuple[Mapping[str, JsonValue], list[str]]:
     """The step's arguments, now that those before it were made, and the places that it spares as they found somebody else's work there."""
-    args, tool = step["args"], gate.tools.get(str(step["tool"]))
-    found: Mapping[str, JsonValue] = args if isinstance(args, Mapping) else {}
+    found, tool = fields(step["args"]), gate.tools.get(str(step["tool"]))
     spared: list[str] = []
     for name, earlier, result in done:
         if tool is None or name != tool.spec.name:
@@ -108,5 +107,4 @@ def _named(action: Action, gate: Gate) -> str:
 
 
 def _steps(spec: Mapping[str, JsonValue]) -> list[Mapping[str, JsonValue]]:
-    listed = spec.get("steps", ())
-    return [step for step in listed if isinstance(step, Mapping)] if isinstance(listed, Sequence) and not isinstance(listed, str) else []
+    return [fields(step) for step in items(spec.get("steps"))]
