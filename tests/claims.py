@@ -303,6 +303,7 @@ CLAIMS: Final[dict[str, str]] = {
     "plan.order_follows_needs": "A step that uses another one's result runs after it, whatever the order in the file.",
     "plan.references": "A whole reference keeps its type, one inside a text becomes text, and a missing one is named.",
     "plan.shell_variables": "`$${NAME}` is a variable of the shell, not a reference to a step.",
+    "plan.checks_take_their_time": "A check that looks at the world may hold within so many seconds: it is made again, and what was written down before a crash is not waited for again.",
     "plan.stop_is_final": "Nothing is begun after a stop, whatever else was answered, and what the run had asked is asked no more.",
     "plan.survives_the_journal": "What a later leg reads is the plan that was handed in.",
     "plan.take_back_needs_no_second_yes": "Whoever approved an attempt has approved taking it back when it failed.",

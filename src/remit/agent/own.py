@@ -37,6 +37,7 @@ _CHECK: Final[dict[str, JsonValue]] = {
         "at": {"type": "string", "description": "Dotted place in what is seen; empty is all of it."},
         **{name: {} for name in ("equals", "differs", "contains", "lacks", "at_least", "at_most")},
         "matches": {"type": "string", "description": "A regular expression."},
+        "within": {"type": "integer", "minimum": 0, "description": "With tool: seconds that it may take until it holds."},
     },
 }
 _STEP: Final[dict[str, JsonValue]] = {

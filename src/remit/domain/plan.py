@@ -27,6 +27,8 @@ class Check:
     at: str = ""
     """Dotted path into the result; empty is the whole result."""
     look: Way | None = None
+    within: int = 0
+    """Seconds that it may take until it holds: meanwhile it is looked at again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import count
 from typing import Final
 
+from remit.crashpoint import crashpoint
 from remit.domain.action import Action, Effect
 from remit.domain.decision import Verdict
 from remit.domain.outcome import Outcome
-from remit.domain.plan import Step, Way
+from remit.domain.plan import Check, Step, Way
 from remit.domain.receipt import Finished, Receipt, Refused, Waiting
 from remit.domain.record import Record
 from remit.domain.situation import Situation
@@ -22,6 +25,9 @@ from remit.plans.checks import exit_code_trouble, trouble
 from remit.plans.following import fixed
 from remit.plans.references import resolve
 
+_FIRST_PAUSE: Final = 0.2
+_LONGEST_PAUSE: Final = 5.0
+"""Seconds between two looks at what may take its time."""
 _EXACT: Final = frozenset({Effect.REVERSIBLE, Effect.TRANSACTIONAL, Effect.DEFERRABLE})
 
 
@@ -77,24 +83,43 @@ class Attempts:
 
     async def checked(self, step: Step, name: str, result: JsonValue, results: Mapping[str, JsonValue], situation: Situation) -> Ended:
         """The step's own criteria, in order; the first that does not hold says why."""
+        passed = Ended(fate=Fate.PASSED, result=result)
+        known = {**results, step.id: result}
         for number, check in enumerate(step.checks, start=1):
-            tainted = False
-            try:
-                known = {**results, step.id: result}
-                wanted = check if check.test == "matches" else replace(check, value=resolve(check.value, known))
-                seen = result
-                if check.look is not None:
-                    tainted = self._strange(check.look)
-                    looked = await self._look(check.look, f"{name}.check{number}", known, situation)
-                    if isinstance(looked, Ended):
-                        return replace(looked, tainted=tainted)
-                    seen = looked.result
-                why = await trouble(wanted, seen)
-            except BadInput as error:
-                why = str(error)
-            if why:
-                return Ended(fate=Fate.FAILED, why=why, tainted=tainted)
-        return Ended(fate=Fate.PASSED, result=result)
+            ended = await self._in_time(check, f"{name}.check{number}", passed, known, situation)
+            if ended.fate is not Fate.PASSED:
+                return ended
+        return passed
+
+    async def _in_time(self, check: Check, name: str, passed: Ended, known: Mapping[str, JsonValue], situation: Situation) -> Ended:
+        """Looked at again, less and less often, for as long as it may take. What was seen before a crash is not waited for again."""
+        waited, pause = 0.0, _FIRST_PAUSE
+        ended = await self._once(check, name, passed, known, situation)
+        for again in count(2):
+            if ended.fate is not Fate.FAILED or waited >= check.within:
+                break
+            crashpoint("looked")
+            if self._gate.record(action_id(self._run, f"{name}x{again}")).proposed is None:
+                await asyncio.sleep(min(pause, check.within - waited))
+            waited, pause = waited + pause, min(2 * pause, _LONGEST_PAUSE)
+            ended = await self._once(check, f"{name}x{again}", passed, known, situation)
+        return ended
+
+    async def _once(self, check: Check, name: str, passed: Ended, known: Mapping[str, JsonValue], situation: Situation) -> Ended:
+        tainted = False
+        try:
+            wanted = check if check.test == "matches" else replace(check, value=resolve(check.value, known))
+            seen = passed.result
+            if check.look is not None:
+                tainted = self._strange(check.look)
+                looked = await self._look(check.look, name, known, situation)
+                if isinstance(looked, Ended):
+                    return replace(looked, tainted=tainted)
+                seen = looked.result
+            why = await trouble(wanted, seen)
+        except BadInput as error:
+            why = str(error)
+        return Ended(fate=Fate.FAILED, why=why, tainted=tainted) if why else passed
 
     async def _look(self, look: Way, name: str, results: Mapping[str, JsonValue], situation: Situation) -> Outcome | Ended:
         tool = self._gate.tools.get(look.tool)

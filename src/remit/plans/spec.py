@@ -34,6 +34,8 @@ _STEP_KEYS = {
 }
 _MOST_RETRIES = 20
 _MOST_TIMES = 1000
+_LONGEST_WAIT = 600
+"""Seconds in which a check may come to hold."""
 
 
 def plan_from(top: Mapping[str, JsonValue], *, name: str, text: str = "", inputs: Mapping[str, JsonValue] | None = None) -> Plan:
@@ -129,6 +131,8 @@ def step_spec(step: Step) -> dict[str, JsonValue]:
             item["at"] = check.at
         if check.look:
             item["tool"], item["args"] = check.look.tool, dict(check.look.args)
+        if check.within:
+            item["within"] = check.within
         checks.append(item)
     value: dict[str, JsonValue] = {"id": step.id, "tool": step.way.tool, "args": dict(step.way.args)}
     rest: dict[str, JsonValue] = {
@@ -179,13 +183,19 @@ def _number(body: Mapping[str, JsonValue], key: str, where: str, least: int, mos
 
 
 def _check(item: JsonValue, where: str) -> Check:
-    body = _only(_table(item, f"{where}: check"), {*_TESTS, "at", "tool", "args"}, f"{where}: check")
+    body = _only(_table(item, f"{where}: check"), {*_TESTS, "at", "tool", "args", "within"}, f"{where}: check")
     tests = [key for key in _TESTS if key in body]
     if len(tests) != 1:
         raise PlanInvalid(
             f"{where}: a check needs exactly one test", fix=f"one of {', '.join(_TESTS)}, e.g. {{ at = 'exit_code', equals = 0 }}"
         )
-    return Check(test=tests[0], value=body[tests[0]], at=str(body.get("at", "")), look=_way(body, where) if "tool" in body else None)
+    within = _number(body, "within", f"{where}: check", 0, _LONGEST_WAIT)
+    if within and "tool" not in body:
+        raise PlanInvalid(
+            f"{where}: a result does not change by waiting", fix="give the check a tool that looks again, or leave out within"
+        )
+    look = _way(body, where) if "tool" in body else None
+    return Check(test=tests[0], value=body[tests[0]], at=str(body.get("at", "")), look=look, within=within)
 
 
 def _way(body: Mapping[str, JsonValue], where: str) -> Way:
