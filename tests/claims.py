@@ -166,6 +166,7 @@ CLAIMS: Final[dict[str, str]] = {
     "cli.show_has_everything": "Output is not cut to a line: `remit show RUN/STEP` has all of it.",
     "cli.stop": "A stopped run asks nothing any more and cannot be resumed into action.",
     "cli.stopped_run_tells_what_was_done": "After `stop` the summary names what passed; only what never began is called not reached.",
+    "cli.stumbles": "A mistyped command names the one meant, an endpoint that is down is named with how to go on, and what is not known is no number.",
     "cli.tampering_is_found": "One changed byte in a body is found, with run and entry.",
     "cli.two_approve_at_once": "Each says what became of its answer; the effect is there once, and nobody sees a traceback.",
     "cli.waits_and_goes_on": "At operator level a write asks: exit 3, nothing done; `remit approve` in another process does it.",

@@ -64,6 +64,21 @@ def test_answers_come_as_they_are_written_and_a_broken_one_is_asked_for_again(re
 
 
 @proves("chat.kept")
+def test_what_was_proposed_and_denied_stands_in_what_is_written_down(remit: Program) -> None:
+    """By its tool and its arguments, and why it was not done."""
+    with Loopback([Reply(calls=[("files-write", '{"path": "a.txt", "text": "hello"}')]), Reply(text="As you like.")]) as server:
+        assert remit("chat", "write hello", **env(server)).code == 3
+        (question,) = remit.json("inbox", "--json")
+        assert remit("deny", question["id"], "--note", "not there", **env(server)).code == 3
+    exported = remit.home.parent / "talk.md"
+    assert remit("chat", "--last", "--export", str(exported)).code == 0
+    text = exported.read_text(encoding="utf-8")
+    assert '- files.write {"path": "a.txt"' in text
+    assert "not done: by person: " in text
+    assert "said no: not there" in text
+
+
+@proves("chat.kept")
 def test_a_conversation_is_kept_and_goes_on(remit: Program) -> None:
     """With all that was said, from any process; it is listed and can be searched, and stop closes it."""
     with Loopback([Reply(text="One file."), Reply(text="As I said: one file.")]) as server:

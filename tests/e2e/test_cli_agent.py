@@ -83,7 +83,7 @@ def test_what_an_agent_did_is_a_plan_that_runs_again_without_a_model(remit: Prog
     script = [
         Reply(calls=[("plan", json.dumps({"steps": steps}))]),
         Reply(calls=[("files-list", '{"path": "."}')]),
-        Reply(calls=[("files-write", '{"path": "october.txt", "text": "october: nothing"}')]),
+        Reply(calls=[("files-write", '{"path": "october.txt", "text": "october: nothing"}'), WRITE], ids=("a", "b")),
         Reply(text="PARTLY: two of three"),
     ]
     with Loopback(script) as server:
@@ -92,6 +92,8 @@ def test_what_an_agent_did_is_a_plan_that_runs_again_without_a_model(remit: Prog
     saved = str(remit.home.parent / "monthly.yaml")
     kept = remit("runs", run, "plan", "--save", saved, "--input", "month=october")
     assert kept.code == 0, kept.err
+    assert kept.err == f"not in it: c3.1, which carried out no step of the plan (`remit show {run}/c3.1`)\n"
+    assert "october.txt" in remit("undo", f"{run}/write").out, "a step names what carried it out"
     again = remit("run", saved, "--set", "month=november")
     assert again.code == 0, again.out
     assert (remit.folder / "november.txt").read_text(encoding="utf-8") == "november: nothing"

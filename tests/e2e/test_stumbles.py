@@ -204,3 +204,30 @@ def test_the_version_kept_aside_is_kept_once(remit: Program) -> None:
 def last_run(remit: Program) -> str:
     """The id of the run that was opened last and is no undo."""
     return str(next(run["run"] for run in remit.json("runs", "--all", "--json") if not run["goal"].startswith("undo")))
+
+
+@proves("cli.stumbles")
+def test_a_command_that_is_none_names_the_one_that_was_meant(remit: Program) -> None:
+    """Or where they are listed."""
+    near, far = remit("inbxo"), remit("frobnicate")
+    assert (near.code, "did you mean `remit inbox`?" in near.err) == (2, True)
+    assert (far.code, "`remit --help` lists them" in far.err) == (2, True)
+
+
+@proves("cli.stumbles")
+def test_an_endpoint_that_is_down_is_named_and_so_is_how_to_go_on(remit: Program) -> None:
+    """Its address, and the run's id."""
+    down = remit("run", "say hello", "--model", "openai-compatible:m", REMIT_BASE_URL="http://127.0.0.1:9/v1")
+    (run,) = remit.json("runs", "--json")
+    assert down.code == 6
+    assert "m at http://127.0.0.1:9/v1" in down.err
+    assert f"`remit resume {run['run']}` goes on" in down.err
+
+
+@proves("cli.stumbles")
+def test_what_is_not_known_of_a_task_is_not_told_as_a_number(remit: Program) -> None:
+    """Half of a hundred would look like a finding."""
+    told = remit("triage", "frobnicate the quux")
+    assert told.code == 3
+    assert "judgement    not known" in told.out
+    assert "tolerance    not known" in told.out

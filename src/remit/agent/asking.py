@@ -32,6 +32,8 @@ LONGEST_ERROR: Final = 500
 Pause = Callable[[float], Awaitable[None]]
 OnText = Callable[[str], None]
 
+HERE: Final = "http://local/"
+"""The address of what is asked inside this process."""
 _LASTING: Final = (ModelRequestRejectedError, ModelQuotaExceededError)
 _UNREADABLE: Final = (AttributeError, IndexError, KeyError, TypeError, ValueError)
 """What clients of providers raise where an endpoint answers in another one's language."""
@@ -143,6 +145,8 @@ def _verdict(error: AgentRunError, model: Model, attempts: int) -> ModelTrouble:
     if isinstance(error, ModelContextWindowExceededError) or _too_long(error):
         return ContextFull(f"the conversation is too long for {name}", fix="start a new run for the rest of the goal")
     if _passing(error):
+        where = str(getattr(model, "base_url", None) or "")
+        name = f"{name} at {where}" if where and not where.startswith(HERE) else name
         return ModelUnavailable(
             f"{name} gave no answer in {attempts} attempts: {what}", fix="the run is kept; continue it when the endpoint is back"
         )

@@ -24,6 +24,7 @@ from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.providers.openai import OpenAIProvider
 from pydantic_ai.settings import ModelSettings
 
+from remit.agent.asking import HERE
 from remit.errors import BadInput, ModelUnset
 
 CONTEXT: Final = 16_384
@@ -68,7 +69,7 @@ def local(path: str, context: str) -> Model:
     client = httpx2.AsyncClient(
         transport=httpx2.AsyncHTTPTransport(uds=str(_RUNNING.socket(file)), limits=httpx2.Limits(max_keepalive_connections=0))
     )
-    provider = OpenAIProvider(base_url="http://local/v1", api_key="none", http_client=client)
+    provider = OpenAIProvider(base_url=f"{HERE}v1", api_key="none", http_client=client)
     return Local(OpenAIChatModel(file.name, provider=provider), file, int(context or CONTEXT))
 
 

@@ -80,6 +80,9 @@ def _has_data(stdin: TextIO | None) -> bool:
     return stat.S_ISFIFO(kind) or stat.S_ISREG(kind)
 
 
+_SHOWN: Final = (Kind.SAID, Kind.MESSAGE, Kind.PROPOSED, Kind.FINISHED, Kind.REFUSED)
+
+
 class _Talk:
     """One conversation in this process."""
 
@@ -198,16 +201,19 @@ def _export(app: App, run: Run | None, path: Path) -> None:
 def _written(app: App, run: Run) -> str:
     """The conversation as Markdown: what was said, and what was done, as the journal has it."""
     lines = [f"# {run.id}, {show.when(run.opened_at)}", "", f"**you**: {show.clean(run.goal)}", ""]
-    for entry in app.journal.read(run.id, kinds=(Kind.SAID, Kind.MESSAGE, Kind.FINISHED)):
-        body = parse(entry.body_json)
-        if not isinstance(body, dict):
-            continue
-        if entry.kind == Kind.SAID:
-            lines += [f"**{show.clean(str(body.get('who')))}**: {show.clean(str(body.get('text')))}", ""]
-        elif entry.kind == Kind.FINISHED:
-            lines += [f"- {entry.action}: {show.gist(entry, 200)}", ""]
-        else:
-            lines += [f"{show.clean(text)}\n" for text in _texts(body.get("message"))]
+    wanted: dict[str, str] = {}
+    for entry in app.journal.read(run.id, kinds=_SHOWN):
+        body = fields(parse(entry.body_json))
+        match entry.kind:
+            case Kind.SAID:
+                lines += [f"**{show.clean(str(body.get('who')))}**: {show.clean(str(body.get('text')))}", ""]
+            case Kind.PROPOSED:
+                wanted[entry.action] = show.gist(entry, 200)
+            case Kind.FINISHED | Kind.REFUSED:
+                how = "not done: " if entry.kind == Kind.REFUSED else ""
+                lines += [f"- {wanted.get(entry.action, entry.action)}", f"  - {how}{show.gist(entry, 200)}", ""]
+            case _:
+                lines += [f"{show.clean(text)}\n" for text in _texts(body.get("message"))]
     return "\n".join(lines)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from remit.app import App
-from remit.domain.values import RunId
+from remit.domain.entry import Kind
+from remit.domain.values import RunId, fields, parse
 from remit.errors import BadInput, NotFound
 
 
@@ -20,11 +21,13 @@ def find_run(app: App, text: str) -> RunId:
 
 
 def find_action(app: App, run: RunId, name: str) -> str:
-    """The action of that name, or the latest attempt of the step of that name. Raises NotFound, naming what there is."""
+    """The action of that name, or the latest that carried out the step of that name. Raises NotFound, naming what there is."""
     names = list(dict.fromkeys(item.action for item in app.journal.read(run) if item.action))
     if name in names:
         return name
     attempts = [one for one in names if one.rpartition(".")[0] == name and one.rpartition(".")[2].isdigit()]
+    notes = app.journal.read(run, kinds=(Kind.NOTE,))
+    attempts = attempts or [note.action for note in notes if fields(parse(note.body_json)).get("step") == name]
     if attempts:
         return attempts[-1]
     raise NotFound(

@@ -153,6 +153,8 @@ def plan(ctx: click.Context, *, edit: bool, source: Path | None, save: Path | No
             return
         if save:
             _save(write_plan(with_inputs(app.steer.done_plan(run), dict(pair.partition("=")[::2] for pair in inputs))), save)
+            for name in app.steer.beside_plan(run):
+                click.echo(f"not in it: {name}, which carried out no step of the plan (`remit show {run.id}/{name}`)", err=True)
             return
         states = standing(now, app.journal.read(run.id), app.steer.now(run))
         if as_json:

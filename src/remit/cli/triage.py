@@ -59,9 +59,9 @@ def gathered(app: App, task: str, *, stakes: str | None = None, judgement: int |
 def told(found: Triage) -> str:
     """For a person."""
     lines = [
-        f"level        {found.level}: {found.quadrant}",
-        f"judgement    {found.judgement} of 100 that it takes",
-        f"tolerance    {found.tolerance} of 100 for what is done alone",
+        f"level        {found.level}: {'as long as it is not known better' if found.asks else found.quadrant}",
+        f"judgement    {'not known' if 'judgement' in found.asks else f'{found.judgement} of 100 that it takes'}",
+        f"tolerance    {'not known' if 'stakes' in found.asks else f'{found.tolerance} of 100 for what is done alone'}",
         f"uncertainty  {found.uncertainty} of 100",
         *(f"because      {show.clean(reason, keep='')}" for reason in found.reasons),
     ]

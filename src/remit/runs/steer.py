@@ -11,7 +11,7 @@ from remit.domain.plan import Plan, Way
 from remit.domain.record import fold
 from remit.domain.run import Run, RunKind
 from remit.domain.steering import Hand, Steering
-from remit.domain.values import ActionId, JsonValue, RunId, parse
+from remit.domain.values import ActionId, JsonValue, RunId, fields, parse
 from remit.errors import BadInput, NotFound
 from remit.gate.steering import Steer, Steered
 from remit.plans.keeping import as_done
@@ -51,11 +51,17 @@ class SteerRuns:
             return plan
         done: dict[str, Way] = {}
         for note in self._journal.read(run.id, kinds=(Kind.NOTE,)):
-            body = parse(note.body_json)
-            if isinstance(body, dict) and "step" in body and "failed" not in body:
+            body = fields(parse(note.body_json))
+            if "step" in body and "failed" not in body:
                 record = fold(ActionId(note.id), self._journal.read(run.id, action=note.action))
                 done[str(body["step"])] = Way(tool=record.tool, args=record.args)
         return as_done(plan, done)
+
+    def beside_plan(self, run: Run) -> list[str]:
+        """The actions of a model's run that were begun and carried out no step."""
+        noted = {note.action for note in self._journal.read(run.id, kinds=(Kind.NOTE,)) if "step" in fields(parse(note.body_json))}
+        begun = [one.action for one in self._journal.read(run.id, kinds=(Kind.STARTED,))] if run.kind is RunKind.AGENT else []
+        return [name for name in begun if name.partition(".undo")[0].partition(".check")[0] not in noted]
 
     def level(self, run: RunId, level: Level, *, who: str, why: str = "") -> None:
         self._open(run)
