@@ -149,6 +149,8 @@ class Config:
     """The URL of the PostgreSQL database that the journal is in; without one it is a file among remit's own state."""
     tools: tuple[Path, ...] = ()
     """Python files of the person's own tools."""
+    secrets: tuple[str, ...] = ()
+    """What stands in it from the environment, and its passwords: values that belong nowhere else."""
 
 
 def load(path: Path, env: Mapping[str, str]) -> Config:
@@ -156,7 +158,8 @@ def load(path: Path, env: Mapping[str, str]) -> Config:
     import tomllib  # noqa: PLC0415 - who only answers a question has no use for it
 
     try:
-        top = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        top = tomllib.loads(text)
     except FileNotFoundError:
         return Config()
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
@@ -165,15 +168,17 @@ def load(path: Path, env: Mapping[str, str]) -> Config:
     tools = top.get("tools", [])
     if not isinstance(tools, list) or not all(isinstance(one, str) and one.startswith(("/", "~")) for one in tools):
         raise BadInput(f"{path}: tools is no list of absolute paths", fix='write tools = ["/home/ann/my_tools.py"]')
+    calendars = {name: _calendar(body, where, env) for name, body, where in _tables(top, "calendar", path)}
     return Config(
         databases={name: _database(body, where, env) for name, body, where in _tables(top, "sql", path)},
         services={name: _service(body, where, env) for name, body, where in _tables(top, "http", path)},
-        calendars={name: _calendar(body, where, env) for name, body, where in _tables(top, "calendar", path)},
+        calendars=calendars,
         mail={name: _mail(body, where, env) for name, body, where in _tables(top, "mail", path)},
         servers={name: _server(body, where, env) for name, body, where in _tables(top, "mcp", path)},
         sites={name: _site(body, where, env) for name, body, where in _tables(top, "browser", path)},
         journal=_filled(top["journal"], "journal", env) if "journal" in top else "",
         tools=tuple(Path(one).expanduser() for one in tools),
+        secrets=(*(env[name] for name in _VARIABLE.findall(text) if name in env), *(one.password for one in calendars.values())),
     )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, TypeAlias, runtime_ch
 
 from remit.domain.action import Effect
 from remit.domain.entry import Done, Draft, Entry, Kind
+from remit.domain.memory import Matter, Recalled, Remembered
 from remit.domain.values import ActionId, Digest, JsonValue, RunId
 from remit.places import Places as Places  # noqa: PLC0414 - exported from here
 
@@ -301,6 +302,32 @@ class Model(Protocol):
 
     async def respond(self, history: Sequence[Mapping[str, JsonValue]], tools: Sequence[ToolSpec]) -> Mapping[str, JsonValue]:
         """History items are objects with a `role` (user, model, tool); the answer has `text` and/or `calls`: [{"id", "tool", "args"}]."""
+        ...
+
+
+class Memory(Protocol):
+    """What is remembered from one run to the next. Raises Unavailable when it cannot be read."""
+
+    def recall(self, text: str, *, roots: Sequence[str] = (), untrusted: bool = False, most: int = 8) -> list[Recalled]:
+        """What fits a text in these folders, best first; of what was learnt from strangers only when asked, and then nothing else."""
+        ...
+
+    def get(self, name: str) -> Remembered | None: ...
+
+    def all(self, *, matter: Matter | None = None, run: str = "") -> list[Remembered]:
+        """Newest first."""
+        ...
+
+    def put(self, item: Remembered) -> None:
+        """In place of what has its id. Raises BadInput for one that is empty or too long."""
+        ...
+
+    def swap(self, name: str, expected: Remembered | None, item: Remembered | None) -> bool:
+        """The same, or forget, where what stands there is as expected; else nothing, and False."""
+        ...
+
+    def forget(self, names: Sequence[str]) -> int:
+        """For good. How many there were."""
         ...
 
 

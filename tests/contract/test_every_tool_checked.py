@@ -25,6 +25,7 @@ from mail_world import MailWorld, imap, smtp
 from mcp_world import World as Notes
 from radicale_world import radicale
 from remit.config import Service
+from remit.domain.memory import Matter, Remembered, Trust
 from remit.domain.values import JsonValue
 from remit.journal.store import DirStore
 from remit.ports import Tool
@@ -34,6 +35,9 @@ from remit.tools.changes.roots import Roots
 from remit.tools.files.tools import file_tools
 from remit.tools.http.tools import http_tools
 from remit.tools.mail.outbox import Where
+from remit.tools.memory.remember import Keeping, Origin
+from remit.tools.memory.store import MemoryFile
+from remit.tools.memory.tools import memory_tools
 from remit.tools.shell.run import shell_tools
 from remit.tools.sql.tools import sql_tools
 from sql_world import SHOP, Sqlite
@@ -105,6 +109,17 @@ class World:
         self.seat = seats.seat("a1")
         known = _named(http_tools({"shop": shop_service, "theatre": seats.service}, self.store))
         return known, reset, lambda: (list(there.orders), seats.seats())
+
+    def memory(self) -> Family:
+        file = MemoryFile(self.base / "memory.db")
+        known = Remembered(id="known", matter=Matter.FACT, text="known before", trust=Trust.OWN, who="person:ann", at=1)
+        keeping = Keeping(file=file, clock=FakeClock(), origin=lambda _: Origin(trust=Trust.OWN, who="agent:model"), secrets=lambda: ())
+
+        def reset() -> None:
+            file.forget([one.id for one in file.all()])
+            file.put(known)
+
+        return _named(memory_tools(keeping, ())), reset, lambda: sorted(one.text for one in file.all())
 
     def openapi(self) -> Family:
         there, seats = self.servers.enter_context(serving()), self.servers.enter_context(kinto())
@@ -207,6 +222,8 @@ CALLS: Final[list[tuple[str, str, dict[str, JsonValue]]]] = [
     ("mcp", "mcp.notes.look", {}),
     ("mail", "mail.read", {"account": "me", "folder": "INBOX", "uid": "UID"}),
     ("mail", "mail.search", {"account": "me"}),
+    ("memory", "memory.search", {"query": "known"}),
+    ("memory", "memory.search_untrusted", {"query": "known"}),
     ("files", "shell.run_online", {"command": "echo new > a.txt"}),
     ("sql", "sql.run", {"database": "shop", "sql": "CREATE TABLE more(a)"}),
     ("browser", "browser.open", {"url": "SITE/order", "steps": [{"fill": "Name", "with": "Ann"}, {"click": "Order"}]}),
@@ -222,6 +239,7 @@ UNDONE: Final[list[tuple[str, str, str, dict[str, JsonValue]]]] = [
     ("openapi", "http.orders.cancel", "http.orders.order", {"body": {"seat": "a"}}),
     ("mail", "mail.cancel", "mail.send", {"account": "me", "to": ["bob@example.org"], "subject": "Seats", "text": "Two."}),
     ("mail", "mail.discard", "mail.draft", {"account": "me", "to": ["bob@example.org"], "subject": "Seats", "text": "Two."}),
+    ("memory", "memory.put", "memory.remember", {"kind": "fact", "text": "the server is blue"}),
     ("sql", "sql.restore", "sql.write", {"database": "shop", "table": "customer", "sql": "UPDATE customer SET note = 'x'"}),
 ]
 

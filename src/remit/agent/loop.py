@@ -32,7 +32,7 @@ from remit.agent.confidence import Measure, measured, worth_measuring
 from remit.agent.course import Course
 from remit.agent.ending import last_word
 from remit.agent.own import DEFINITIONS
-from remit.agent.prompt import CHAT, SYSTEM, opening
+from remit.agent.prompt import CHAT, SYSTEM, known, opening
 from remit.agent.talk import Talk, Told, response_body, seen_body, tried
 from remit.agent.toolset import Toolbox
 from remit.agent.trouble import STOP, trouble, vague, what_exactly, what_now
@@ -177,6 +177,7 @@ class AgentWorker:
 
     def _load(self, run: Run) -> Talk:
         talk = Talk.opened(opening(run), self._toolbox, str(run.spec.get("material", "")))
+        talk.own += known(run)
         for entry in self._journal.read(run.id, kinds=(Kind.MESSAGE,)):
             talk.read(entry)
         return talk

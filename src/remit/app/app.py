@@ -29,10 +29,11 @@ if TYPE_CHECKING:
     from remit.gate.undo import Undoing, UndoPlan
     from remit.policy.cedar import CedarPolicy
     from remit.policy.judge import Origin, ToolShape
-    from remit.ports import Journal, Model, Store, Tool
+    from remit.ports import Journal, Memory, Model, Store, Tool
     from remit.runs.engine import Engine
     from remit.runs.runs import Runs
     from remit.runs.steer import SteerRuns
+    from remit.tools.memory.remember import Keeping
 
 _LETTERS: Final = "abcdefghijkmnpqrstuvwxyz23456789"
 """Without l, o, 0 and 1, which read alike."""
@@ -135,7 +136,17 @@ class App:
         """Raises BadInput for what cannot be loaded."""
         from remit.app.toolset import load_tools
 
-        return load_tools(self.places, self.config, self.store, self.clock)
+        return load_tools(self.places, self.config, self.store, self.clock, self.keeping)
+
+    @property
+    def memory(self) -> Memory:
+        return self.keeping.file
+
+    @cached_property
+    def keeping(self) -> Keeping:
+        from remit.app.remembering import keeping
+
+        return keeping(self.places.state, lambda: self.journal, self.clock, self.config)
 
     @cached_property
     def policy(self) -> CedarPolicy:
@@ -345,8 +356,15 @@ class _AgentRuns:
         from remit.agent.loop import AgentWorker
         from remit.agent.models import resolve
         from remit.agent.scripted import as_model
+        from remit.app.remembering import learn
+        from remit.runs.recalling import with_recalled
 
         specs = [tool.spec for tool in gate.tools.values()]
         model = as_model(self._app.scripted, specs) if self._app.scripted else resolve(str(run.spec.get("model", "")), env=os.environ)
         on_text = None if self._app.scripted else self._app.on_text
-        return await AgentWorker(journal=self._app.journal, clock=self._app.clock, model=model, tools=specs, on_text=on_text).leg(run, gate)
+        app = self._app
+        run = with_recalled(run, app.journal, app.clock, app.memory)
+        end = await AgentWorker(journal=app.journal, clock=app.clock, model=model, tools=specs, on_text=on_text).leg(run, gate)
+        if end.state.final:
+            learn(run, end, memory=app.memory, journal=app.journal, clock=app.clock, config=app.config)
+        return end

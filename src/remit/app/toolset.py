@@ -15,6 +15,8 @@ from remit.tools.changes.roots import Roots
 from remit.tools.files.tools import file_tools
 from remit.tools.git.tools import git_tools
 from remit.tools.http.tools import http_tools
+from remit.tools.memory.remember import Keeping
+from remit.tools.memory.tools import memory_tools
 from remit.tools.shell.run import shell_tools
 
 
@@ -26,12 +28,13 @@ class Toolset:
     trouble: tuple[str, ...]
 
 
-def load_tools(where: Places, config: Config, store: Store, clock: Clock) -> Toolset:
+def load_tools(where: Places, config: Config, store: Store, clock: Clock, keeping: Keeping) -> Toolset:
     """All of them, confined to the allowed roots. The library of a family loads only where something of its kind is configured.
 
     Raises BadInput for what cannot be loaded, Unavailable where a library is missing.
     """
     families = _Families(where, config, store, clock)
+    memory = memory_tools(keeping, tuple(map(str, where.roots)))
     optional: list[tuple[object, str, Callable[[], list[Tool]]]] = [
         (config.databases, "sql", families.sql),
         (config.calendars, "calendar", families.calendar),
@@ -39,7 +42,7 @@ def load_tools(where: Places, config: Config, store: Store, clock: Clock) -> Too
         (config.sites, "browser", families.browser),
         (config.servers, "mcp", families.mcp),
     ]
-    found = families.shipped()
+    found = [*families.shipped(), *memory]
     for configured, extra, load in optional:
         try:
             found += load() if configured else []

@@ -15,12 +15,13 @@ import click
 from remit.app import App
 from remit.cli import interrupts, show
 from remit.cli.person import person
-from remit.domain.entry import Kind
+from remit.domain.entry import Entry, Kind
 from remit.domain.question import Question
 from remit.domain.run import LegEnd, RunState
 from remit.domain.values import RunId
 from remit.errors import AlreadyRecorded
 from remit.gate.steering import STEERS
+from remit.runs.recalling import PART, because
 
 T = TypeVar("T")
 
@@ -121,10 +122,18 @@ def _ask(app: App, item: Question) -> bool:
         return True
 
 
+def _tell_recalled(app: App, note: Entry) -> None:
+    for item, why in because(note, app.memory):
+        reason = f"{item.matter} of {show.when(item.at)[:10]}; because of: {why or 'it always counts'}"
+        click.echo(f"  remembered: {show.clean(item.text, keep='')[:_WIDTH]} ({reason})")
+
+
 def _print_since(app: App, run: RunId, after: int, *, quiet: bool) -> int:
     for item in app.journal.read(run, after=after):
         after = item.n
-        if item.kind in _SHOWN and not quiet:
+        if item.kind == Kind.NOTE and item.part == PART and not quiet:
+            _tell_recalled(app, item)
+        elif item.kind in _SHOWN and not quiet:
             click.echo(f"  {item.action}{item.part:<3} {item.kind:<9} {show.gist(item, _WIDTH if item.kind in _WHOLE else 110)}")
     if not quiet:
         sys.stdout.flush()
