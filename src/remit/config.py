@@ -162,7 +162,7 @@ def load(path: Path, env: Mapping[str, str]) -> Config:
         top = tomllib.loads(text)
     except FileNotFoundError:
         return Config()
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BadInput(f"{path} cannot be read: {error}", fix="mend or remove it") from None
     _only(top, {"browser", "calendar", "http", "journal", "mail", "mcp", "sql", "tools"}, str(path))
     tools = top.get("tools", [])

@@ -73,7 +73,7 @@ def test_what_was_proposed_and_denied_stands_in_what_is_written_down(remit: Prog
     exported = remit.home.parent / "talk.md"
     assert remit("chat", "--last", "--export", str(exported)).code == 0
     text = exported.read_text(encoding="utf-8")
-    assert '- files.write {"path": "a.txt"' in text
+    assert '- files.write {"path":"a.txt"' in text
     assert "not done: by person: " in text
     assert "said no: not there" in text
 

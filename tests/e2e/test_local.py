@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from claims import proves
-from loopback_openai import Loopback, Reply
+from loopback_openai import Loopback, Reply, Script
 from remit.agent.accuracy import TASKS
 from remit_program import Program, program
 from tiny_gguf import write
@@ -136,16 +136,26 @@ def test_how_often_a_model_is_right_is_counted_kept_and_said(remit: Program) -> 
         Reply(calls=[("add", '{"a": 1, "b": 2}'), ("add", '{"a": 3, "b": 4}')], ids=("c1", "c2")),
     ]
     name = "openai-compatible:some"
-    with Loopback([*trials, *[right] * 10, Reply(calls=[("delete", '{"path": "list.txt"}')]), Reply(text="I will not")]) as server:
+    script: list[Script] = [
+        *trials,
+        *[right] * 10,
+        Reply(calls=[("delete", '{"path": "list.txt"}')]),
+        Reply(text="I will not"),
+        Reply(text="ok"),
+    ]
+    with Loopback(script) as server:
         tried = remit("model", "check", name, "--accuracy", REMIT_BASE_URL=server.address)
-    assert tried.code == 0, tried.out
-    *_, wrong, also, count = tried.out.splitlines()
-    assert count.split("  ")[-1].strip() == "10 of 12 right"
-    assert "delete {'path': 'list.txt'}" in wrong
-    assert also.endswith("I will not")
-    with Loopback([Reply(text="ok")]) as server:
+        assert tried.code == 0, tried.out
+        *_, wrong, also, count = tried.out.splitlines()
+        assert count.split("  ")[-1].strip() == "10 of 12 right"
+        assert "delete {'path': 'list.txt'}" in wrong
+        assert also.endswith("I will not")
         run = remit("run", "say ok", "--model", name, REMIT_BASE_URL=server.address)
-    assert f"{name}: right in 10 of 12 small tasks, measured 2" in run.err
+        assert f"{name}: right in 10 of 12 small tasks, measured 2" in run.err
+    with Loopback([Reply(text="ok")]) as other:
+        assert "small tasks" not in remit("run", "say ok", "--model", name, REMIT_BASE_URL=other.address).err, (
+            "another address, another model"
+        )
 
 
 @proves("agent.accuracy")
@@ -154,7 +164,7 @@ def test_a_count_is_of_one_file(remit: Program, tmp_path: Path) -> None:
     file = write(tmp_path / "tiny.gguf", whole(said("Paris")))
     tried = remit("model", "check", f"local:{file}", "--json")
     *_, last = map(json.loads, tried.out.splitlines())
-    assert last == {"what": "small tasks", "right": 1, "of": 12}
+    assert (last["what"], last["seen"]) == ("small tasks", "1 of 12 right")
     assert "right in 1 of 12" in remit("chat", "hello", REMIT_MODEL=f"local:{file}", REMIT_LOCAL_CONTEXT=ROOM).err
     write(file, whole(said("I am another model")))
     assert "never measured" in remit("chat", "hello", REMIT_MODEL=f"local:{file}", REMIT_LOCAL_CONTEXT=ROOM).err

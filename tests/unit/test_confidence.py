@@ -9,7 +9,7 @@ import pytest
 from pydantic_ai.messages import ModelResponse, ToolCallPart
 
 from claims import proves
-from remit.agent.confidence import measured
+from remit.agent.confidence import Measure, measured
 from remit.agent.toolset import Toolbox
 from remit.domain.action import Effect
 from remit.domain.values import JsonValue, canonical
@@ -36,7 +36,7 @@ def letter(to: str, text: str = "x") -> tuple[str, dict[str, JsonValue]]:
 
 
 def sure(response: ModelResponse, *others: ModelResponse, margin: bool = False) -> dict[str, Any]:
-    return measured(response, others, TOOLBOX, margin=margin)
+    return measured(response, others, TOOLBOX, Measure(samples=1 + len(others), margin=margin))
 
 
 @proves("agent.confidence")
@@ -74,14 +74,17 @@ def _tokens(*tokens: tuple[str, float, float]) -> list[dict[str, Any]]:
     [
         (_tokens(("send to ", 0.3, 0.29), ("a", 0.9, 0.05), ("@x", 0.765, 0.2), (" now", 0.5, 0.4)), 56),
         (_tokens(("a@", 0.5, 0.5), ("x", 0.9, 0.05)), 0),
-        (_tokens(("nothing of it", 0.9, 0.05)), None),
-        ([], None),
+        (_tokens(("a@x", 0.5, 0.49), ('"to":"data@x", "cc":"a@x.y"', 0.99, 0.01)), 1),
+        (_tokens(("nothing of it", 0.9, 0.05)), 0),
+        ([], 0),
+        ([{"token": "a@x", "logprob": 1000}], 0),
+        ([{"token": "a@x", "logprob": math.nan, "top_logprobs": [1, {"token": 2}]}], 0),
     ],
 )
-def test_the_margin_is_that_of_the_least_sure_token_of_a_place(tokens: list[dict[str, Any]], percent: int | None) -> None:
-    """Other words may be as unsure as they like; where the endpoint's tokens do not hold the place, nothing is measured."""
+def test_the_margin_is_that_of_the_least_sure_token_of_a_place(tokens: list[dict[str, Any]], percent: int) -> None:
+    """Other words may be as unsure as they like, and the place may stand again; where no token holds it, it is not sure."""
     found = sure(says(letter("a@x"), logprobs=tokens), margin=True)
-    assert (found["0"]["percent"] if found else None) == percent
+    assert found["0"]["percent"] == percent
 
 
 @proves("agent.confidence")
@@ -100,9 +103,9 @@ def test_where_rules_know_the_goal_they_are_asked_too(path: str, percent: int) -
     """The same tool at the same place agrees, with whatever text; a goal that they do not know measures nothing."""
     toolbox = Toolbox([ToolSpec(name="files.write", description="", schema=_ANY, effect=Effect.REVERSIBLE, salient=("path",))])
     said = says(("files-write", {"path": path, "text": "x"}))
-    found: Any = measured(said, [], toolbox, margin=False, rules=rule_plan('write "y" to a.txt'))
+    found: Any = measured(said, [], toolbox, Measure(), rule_plan('write "y" to a.txt'))
     assert found["0"]["percent"] == percent
-    assert measured(said, [], toolbox, margin=False, rules=rule_plan("do what is right")) == {}
+    assert measured(said, [], toolbox, Measure(), rule_plan("do what is right")) == {}
 
 
 @proves("agent.confidence")
@@ -110,5 +113,5 @@ def test_a_long_place_is_a_place_all_the_same() -> None:
     """Two commands that differ in one word."""
     toolbox = Toolbox([ToolSpec(name="shell.run", description="", schema=_ANY, effect=Effect.REVERSIBLE, salient=("command", "cwd"))])
     first, other = (says(("shell-run", {"command": f"{word} {'x' * 80}"})) for word in ("ls", "rm"))
-    found: Any = measured(first, [other], toolbox, margin=False)
+    found: Any = measured(first, [other], toolbox, Measure(samples=2))
     assert found["0"]["percent"] == 50

@@ -20,9 +20,11 @@ from remit.domain.action import Action, Effect
 from remit.domain.outcome import Status
 from remit.domain.plan import Plan, Step
 from remit.domain.receipt import Finished, Refused, Waiting
+from remit.domain.record import State
 from remit.domain.run import Run
 from remit.domain.situation import Situation
-from remit.domain.values import JsonValue, QuestionId, action_id, canonical, fields, parse
+from remit.domain.steering import ByHand, Hand
+from remit.domain.values import ActionId, JsonValue, QuestionId, action_id, canonical, fields, parse
 from remit.errors import BadInput, PlanInvalid
 from remit.gate.clarify import clarify
 from remit.gate.gate import Gate
@@ -77,6 +79,8 @@ class Acting:
             if self.course.now.paused_by and not all(self._begun(call) for _, call in together):
                 return None
             for ended in await asyncio.gather(*(self._call(turn, call, index, situation) for index, call in together)):
+                if ended is None:
+                    return None
                 (waiting if isinstance(ended, Waits) else told).append(ended)  # type: ignore[arg-type]
         steps = {one.step for one in waiting} | {one.step for one in self.talk.waiting.values()}
         just = {one.step for one in told if one.step and one.end == "succeeded"}
@@ -102,7 +106,7 @@ class Acting:
             ended = await self._act(turn, left.call, self.course.situation("what waited"))
             if isinstance(ended, Waits):
                 waiting.append(ended.question)
-            else:
+            elif ended is not None:
                 told.append(ended)
         return told, waiting
 
@@ -122,7 +126,7 @@ class Acting:
         record = self.gate.record(action_id(self.run.id, call.name))
         return record.proposed is not None or bool(record.asked)
 
-    async def _call(self, turn: Turn, call: Wanted, index: int, situation: Situation) -> Told | Waits:
+    async def _call(self, turn: Turn, call: Wanted, index: int, situation: Situation) -> Told | Waits | None:
         if call.wrong:
             ended = _skipped(call, f"{call.wrong}. Send one JSON object that fits the tool's schema.", "malformed")
         elif index >= self.calls:
@@ -140,12 +144,13 @@ class Acting:
         crashpoint("agent.submitted")
         return ended
 
-    async def _act(self, turn: Turn, call: Wanted, situation: Situation) -> Told | Waits:
+    async def _act(self, turn: Turn, call: Wanted, situation: Situation) -> Told | Waits | None:
+        """None when a pause keeps its check from being waited for."""
         args = _args(call)
         step = self.course.step(call.tool, args)
-        taken = self.course.taken(call.tool, args)
-        if taken is not None and not self._begun(call):
-            return _skipped(call, f"{taken.who} does this step by hand", "skipped")
+        hand = self.course.by_hand(call.tool, args)
+        if hand is not None and await self._theirs(call, hand):
+            return _skipped(call, f"{hand.who} {'does' if hand.state is Hand.TAKEN else 'did'} this step by hand", "skipped")
         action = Action(
             id=action_id(self.run.id, call.name),
             actor=self.run.actor,
@@ -167,14 +172,27 @@ class Acting:
             nothing = isinstance(receipt, Finished) and receipt.outcome.status is Status.FAILED  # then the step is not used up
             return replace(told, step=step.id if step and denied else "", counts="" if nothing else counts)
         looking = replace(situation, planned=self.course.counts(step.id), decided=False, anomaly=0, confidence=-1)
-        ended = await Attempts(self.gate, self.run.id, self.run.actor).outcome(step, call.name, receipt, self.course.results, looking)
-        if ended.fate is Fate.WAITING and ended.question is not None:
-            return Waits(question=ended.question, call=call.name, tool=call.tool, step=step.id, counts=counts)
+        attempts = Attempts(self.gate, self.run.id, self.run.actor, go_on=lambda: not self.course.now.paused_by)
+        ended = await attempts.outcome(step, call.name, receipt, self.course.results, looking)
+        if ended.fate is Fate.WAITING:
+            question = ended.question
+            return Waits(question=question, call=call.name, tool=call.tool, step=step.id, counts=counts) if question else None
         failed = {} if ended.fate is Fate.PASSED else {"failed": ended.why}
         await self.gate.note(action.id, {"step": step.id, **failed})
         text = checked(text, step.id, ended.why, undone=ended.undone)
         taint = "yes" if ended.tainted else ""
         return replace(told, end="failed" if failed else "succeeded", text=text, step=step.id, plan=str(plan.n), taint=taint)
+
+    async def _theirs(self, call: Wanted, hand: ByHand) -> bool:
+        """Whether a person does this instead. While they do, a question about it stays theirs to answer; once they did it, it is none."""
+        if hand.state is Hand.TAKEN:
+            return not self._begun(call)
+        name = action_id(self.run.id, call.name)
+        return await self.gate.withdraw(name, why=f"{hand.who} did it by hand") or self._withdrawn(name)
+
+    def _withdrawn(self, name: ActionId) -> bool:
+        record = self.gate.record(name)
+        return record.state is State.REFUSED and bool(record.asked) and record.asked[-1].settled == "withdrawn"
 
     def _counted(self, call: Wanted, args: Mapping[str, JsonValue], step: Step | None, situation: Situation) -> tuple[Situation, str]:
         """What the plan says of the call, and its step that the call uses; what cannot be undone and was done so before is unusual."""

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
+from urllib.parse import urlsplit
 
 from pydantic_ai.direct import model_request, model_request_stream
 from pydantic_ai.exceptions import (
@@ -135,6 +136,16 @@ def _passing(error: AgentRunError) -> bool:
     return isinstance(error, ModelAPIError | UnexpectedModelBehavior)
 
 
+def _here(model: Model) -> bool:
+    return str(getattr(model, "base_url", None)).startswith(HERE)
+
+
+def _place(model: Model) -> str:
+    """Where it is asked, without the password that may stand there; empty inside this process."""
+    where = urlsplit(str(getattr(model, "base_url", None) or ""))
+    return "" if _here(model) else where._replace(netloc=where.netloc.rpartition("@")[2], query="").geturl()
+
+
 def _too_long(error: AgentRunError) -> bool:
     """As llama.cpp says it, which the library does not know."""
     return isinstance(error, ModelHTTPError) and isinstance(error.body, dict) and error.body.get("type") == "exceed_context_size_error"
@@ -143,11 +154,13 @@ def _too_long(error: AgentRunError) -> bool:
 def _verdict(error: AgentRunError, model: Model, attempts: int) -> ModelTrouble:
     name, what = model.model_name, str(error)[:LONGEST_ERROR]
     if isinstance(error, ModelContextWindowExceededError) or _too_long(error):
-        return ContextFull(f"the conversation is too long for {name}", fix="start a new run for the rest of the goal")
+        more = "; a local model may be given more room with REMIT_LOCAL_CONTEXT" if _here(model) else ""
+        return ContextFull(f"the conversation is too long for {name}{more}", fix="start a new run for the rest of the goal")
     if _passing(error):
-        where = str(getattr(model, "base_url", None) or "")
-        name = f"{name} at {where}" if where and not where.startswith(HERE) else name
+        where = _place(model)
+        name = f"{name} at {where}" if where else name
         return ModelUnavailable(
             f"{name} gave no answer in {attempts} attempts: {what}", fix="the run is kept; continue it when the endpoint is back"
         )
-    return ModelRejected(f"{name} rejects the request: {what}", fix="look at the model's name, the endpoint, the key and the account")
+    look = "file and the memory of this machine" if _here(model) else "model's name, the endpoint, the key and the account"
+    return ModelRejected(f"{name} rejects the request: {what}", fix=f"look at the {look}")

@@ -8,6 +8,7 @@ same. Of all the least counts. It can only raise scrutiny.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -65,26 +66,27 @@ def worth_measuring(response: ModelResponse, toolbox: Toolbox) -> bool:
 
 
 def measured(
-    response: ModelResponse, others: Sequence[ModelResponse], toolbox: Toolbox, *, margin: bool, rules: Plan | None = None
+    response: ModelResponse, others: Sequence[ModelResponse], toolbox: Toolbox, measure: Measure, rules: Plan | None = None
 ) -> dict[str, JsonValue]:
     """By the index of each call that may change something: how sure it is, in per cent, and by what that was found.
 
-    `rules` is what the rule planner would do, where it knows the goal.
+    What was to be measured and could not be had counts as not sure. `rules` is what the rule planner would do, where it knows the goal.
     """
+    lost = measure.samples - 1 - len(others)
     ruled = {_essence(_call_of(step.way), toolbox) for step in rules.steps} if rules else set()
-    logprobs = (response.provider_details or {}).get("logprobs") if margin else None
+    logprobs = (response.provider_details or {}).get("logprobs")
     wanted = [{_essence(call, toolbox) for call in other.tool_calls} for other in others]
     found: dict[str, JsonValue] = {}
     for index, call in enumerate(response.tool_calls):
         if not toolbox.changes(toolbox.tool(call.tool_name)):
             continue
         sures = []
-        if others:
+        if measure.samples > 1:
             same = 1 + sum(_essence(call, toolbox) in one for one in wanted)
-            sures.append(Sure(percent=100 * same // (1 + len(others)), how=f"{same} of {1 + len(others)} answers want this"))
-        least = _margin(logprobs, _places(call, toolbox)) if isinstance(logprobs, list) else None
-        if least is not None:
-            sures.append(Sure(percent=least, how=f"{least} points between this and the next likeliest"))
+            missing = f" ({lost} could not be had)" if lost else ""
+            sures.append(Sure(percent=100 * same // measure.samples, how=f"{same} of {measure.samples} answers want this{missing}"))
+        if measure.margin and (places := _places(call, toolbox)):
+            sures.append(_by_margin(logprobs, places))
         if rules:
             agrees = _essence(call, toolbox) in ruled
             sures.append(Sure(percent=100 * agrees, how=f"{'' if agrees else 'not '}what the rule planner would do"))
@@ -126,26 +128,42 @@ def _args(call: ToolCallPart) -> Mapping[str, JsonValue]:
     return fields(parse(strict_args(call.args)[0]))
 
 
+def _by_margin(logprobs: object, places: Sequence[str]) -> Sure:
+    least = _margin(logprobs, places) if isinstance(logprobs, list) else None
+    if least is None:
+        return Sure(percent=0, how="the endpoint does not say how likely these words were")
+    return Sure(percent=least, how=f"{least} points between this and the next likeliest")
+
+
 def _margin(logprobs: Sequence[Any], places: Sequence[str]) -> int | None:
-    """The smallest distance at the tokens that write the places; None where the endpoint's tokens do not hold them."""
+    """The smallest distance at the tokens that write the places, wherever they stand; None where the endpoint's tokens do not hold them."""
     tokens = [one for one in logprobs if isinstance(one, Mapping) and isinstance(one.get("token"), str)]
     whole = "".join(one["token"] for one in tokens)
     least: float | None = None
     for place in places:
-        begin = whole.rfind(place)
-        if begin < 0:
+        begins = _where(whole, place)
+        if not begins:
             return None
         at = 0
         for one in tokens:
-            if begin < at + len(one["token"]) and at < begin + len(place):
+            if any(begin < at + len(one["token"]) and at < begin + len(place) for begin in begins):
                 least = min(_distance(one), 1.0 if least is None else least)
             at += len(one["token"])
     return None if least is None else max(0, math.floor(100 * least))
 
 
+def _where(whole: str, place: str) -> list[int]:
+    """Each time that it is written: as a whole text of its own, or, where it never is, anywhere."""
+    quoted = [found.start() + 1 for found in re.finditer(re.escape(f'"{place}"'), whole)]
+    return quoted or [found.start() for found in re.finditer(re.escape(place), whole)]
+
+
 def _distance(token: Mapping[str, Any]) -> float:
-    own = math.exp(float(token.get("logprob", 0.0)))
-    others = [
-        math.exp(float(one.get("logprob", -math.inf))) for one in token.get("top_logprobs") or () if one.get("token") != token["token"]
-    ]
-    return own - max(others, default=0.0)
+    likely = [one for one in token.get("top_logprobs") or () if isinstance(one, Mapping) and one.get("token") != token["token"]]
+    return _likelihood(token) - max(map(_likelihood, likely), default=0.0)
+
+
+def _likelihood(token: Mapping[str, Any]) -> float:
+    """What is no likelihood is none."""
+    value = token.get("logprob")
+    return math.exp(value) if isinstance(value, int | float) and value <= 0 else 0.0

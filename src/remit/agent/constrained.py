@@ -139,9 +139,15 @@ def _object(text: str) -> dict[str, Any] | None:
     try:
         value = parse(text)
     except ArgsInvalid as error:
-        # what looks like an answer and is none, as with a key that stands there twice, is told of and not taken for a report
-        return {"calls": [f"unreadable: {error.message}"]} if text.startswith("{") and '"calls"' in text else None
-    return value if isinstance(value, dict) and ("say" in value or "calls" in value) else None
+        return {"calls": [f"unreadable: {error.message}"]} if _meant(text) else None
+    if isinstance(value, dict) and ("say" in value or "calls" in value):
+        return value
+    return {"calls": ["unreadable: it is no object with say and calls"]} if _meant(text) else None
+
+
+def _meant(text: str) -> bool:
+    """Whether it may have been meant as an answer with calls in it: such a one is told of, and never taken for a report."""
+    return text.startswith(("{", "[")) or any(f'"{word}"' in text for word in ("calls", "tool", "args"))
 
 
 def _args(args: object) -> object:

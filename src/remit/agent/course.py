@@ -162,9 +162,9 @@ class Course:
         known: dict[str, JsonValue] = {"inputs": dict(plan.inputs), **hands}
         return known | {step: outcome.result for step, outcome in outcomes.items() if outcome is not None}
 
-    def taken(self, tool: str, args: Mapping[str, JsonValue]) -> ByHand | None:
-        """By whom a step that this call is, in any plan there was, is taken over at the moment."""
-        hands = {step: hand for step, hand in self.now.by_hand.items() if hand.state is Hand.TAKEN}
+    def by_hand(self, tool: str, args: Mapping[str, JsonValue]) -> ByHand | None:
+        """Of a step that this call is, in any plan there was: who does it at the moment, or did it."""
+        hands = {step: hand for step, hand in self.now.by_hand.items() if hand.state is not Hand.BACK}
         if not hands:
             return None
         steps = [step.id for plan in self.now.plans for step in steps_of(self._plan(plan).steps, tool, args, self._known(plan))]

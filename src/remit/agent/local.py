@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import os
 import shutil
 import tempfile
 import threading
@@ -34,6 +35,9 @@ _LONGEST_ANSWER: Final = 4_096
 _PATIENT: Final = 3_600.0
 """Seconds: on a processor alone, reading a long conversation takes minutes."""
 _MAGIC: Final = b"GGUF"
+_DIGITS: Final = 9
+_LONGEST_SOCKET: Final = 100
+"""Bytes that the name of a socket may have, on every system."""
 
 
 class Local(WrapperModel):
@@ -59,13 +63,13 @@ def local(path: str, context: str) -> Model:
 
     Raises ModelUnset where the extra is missing, BadInput for what is no such file.
     """
-    file = Path(path).expanduser()
+    file = Path(os.path.expanduser(path))  # noqa: PTH111 - which fails for the home of nobody
     if find_spec("xllamacpp") is None:
         raise ModelUnset("running a model here needs an extra that is not installed", fix="pip install 'remit[local]'")
     if not _is_model(file):
         raise BadInput(f"{path} is no model file", fix="give a file in the GGUF format: local:/path/to/model.gguf")
-    if context and not (context.isdecimal() and int(context)):
-        raise BadInput(f"REMIT_LOCAL_CONTEXT is {context!r}", fix="give a number of tokens, e.g. 16384")
+    if context and not (context.isdecimal() and len(context) < _DIGITS and int(context)):
+        raise BadInput(f"REMIT_LOCAL_CONTEXT is {context[:40]!r}", fix="give a number of tokens, e.g. 16384")
     client = httpx2.AsyncClient(
         transport=httpx2.AsyncHTTPTransport(uds=str(_RUNNING.socket(file)), limits=httpx2.Limits(max_keepalive_connections=0))
     )
@@ -75,6 +79,8 @@ def local(path: str, context: str) -> Model:
 
 def _is_model(file: Path) -> bool:
     try:
+        if not file.is_file():
+            return False
         with file.open("rb") as opened:
             return opened.read(len(_MAGIC)) == _MAGIC
     except OSError:
@@ -93,7 +99,8 @@ class _Running:
     def socket(self, file: Path) -> Path:
         with self._lock:
             if self._folder is None:
-                self._folder = Path(tempfile.mkdtemp(prefix="remit-"))
+                own = tempfile.gettempdir()
+                self._folder = Path(tempfile.mkdtemp(prefix="remit-", dir=own if len(os.fsencode(own)) < _LONGEST_SOCKET - 30 else "/tmp"))  # noqa: S108 - a folder of our own in it
                 atexit.register(shutil.rmtree, self._folder, ignore_errors=True)
             return self._names.setdefault(file.resolve(), self._folder / f"{len(self._names)}.sock")
 
@@ -114,7 +121,7 @@ class _Running:
             params.verbosity = -1
             try:
                 self._servers[file] = xllamacpp.Server(params)
-            except RuntimeError as error:
+            except (RuntimeError, MemoryError, OverflowError) as error:
                 raise ModelRequestRejectedError(
                     file.name, "it cannot be loaded: is it whole, of a kind that this llama.cpp knows, and is there memory for it?"
                 ) from error

@@ -250,7 +250,7 @@ class AgentWorker:
             if isinstance(one, BaseException):
                 raise one
         answers = [one for one in others if isinstance(one, ModelResponse)]
-        return measured(response, answers, self._toolbox, margin=measure.margin, rules=rule_plan(run.goal))
+        return measured(response, answers, self._toolbox, measure, rule_plan(run.goal))
 
     def _stop(self, talk: Talk) -> str:
         """Why the model is not asked again, or nothing."""

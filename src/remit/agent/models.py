@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from pydantic_ai.models import Model
 from pydantic_ai.profiles import ModelProfile
@@ -61,8 +61,14 @@ def lasting(name: str) -> str:
 
 
 def _lasting(name: str) -> str:
+    """Raises BadInput for a path that cannot stand among others."""
     before, local, path = name.partition(LOCAL)
-    return f"{before}{LOCAL}{os.path.abspath(Path(path).expanduser())}" if local and path and before in {"", PREFIX} else name  # noqa: PTH100 - resolves `..`, and follows no links
+    if not local or not path or before not in {"", PREFIX}:
+        return name
+    whole = os.path.abspath(os.path.expanduser(path))  # noqa: PTH100, PTH111 - which follow no links, and do not fail for nobody's home
+    if "," in whole:
+        raise BadInput(f"a comma stands in {whole}, and commas stand between models", fix="rename the folder, or make a link to the file")
+    return f"{before}{LOCAL}{whole}"
 
 
 def _asked(name: str, env: Mapping[str, str]) -> Model:
@@ -95,12 +101,19 @@ def _address_and_key(label: str, provider: Provider, env: Mapping[str, str]) -> 
     address = elsewhere or env.get(provider.address_variable, "") or provider.address
     if not address:
         raise ModelUnset(f"{label} needs an address", fix="set REMIT_BASE_URL, e.g. http://127.0.0.1:8000/v1")
-    if not address.startswith(("http://", "https://")):
+    if not address.startswith(("http://", "https://")) or not _is_address(address):
         raise BadInput(f"{address!r} is not an address", fix="an address begins with http:// or https://")
     key = env.get("REMIT_API_KEY", "") or ("" if elsewhere else env.get(provider.key_variable, ""))
     if provider.key_needed and not (key or elsewhere):
         raise ModelUnset(f"{label} needs a key", fix=f"set {provider.key_variable} or REMIT_API_KEY; {_OTHERWISE}")
     return address, key or "none"
+
+
+def _is_address(text: str) -> bool:
+    try:
+        return text.isprintable() and bool(urlsplit(text).hostname)
+    except ValueError:
+        return False
 
 
 def _openai(model: str, address: str, key: str) -> Model:

@@ -315,8 +315,9 @@ class App:
             return name
         from remit.agent.models import lasting, resolve
 
+        name = lasting(name)
         resolve(name, env=os.environ)
-        return lasting(name)
+        return name
 
     def examine(self) -> Iterator[tuple[str, str, str]]:
         """What remit needs of this machine, by trying: (what, what was seen, how to mend it or '')."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -13,7 +14,7 @@ from remit.errors import Unavailable
 if TYPE_CHECKING:
     from remit.ports import Clock
 
-_LOCAL: Final = "local:"
+LOCAL: Final = "local:"
 
 
 class Measured:
@@ -26,7 +27,7 @@ class Measured:
     def keep(self, name: str, right: int, of: int) -> None:
         """Raises Unavailable when it cannot be written."""
         day = datetime.fromtimestamp(self._clock.now() / 1000, UTC).date().isoformat()
-        whole = {**self._read(), name: {"right": right, "of": of, "day": day, "file": _stamp(name)}}
+        whole = {**self._read(), _key(name): {"right": right, "of": of, "day": day, "file": _stamp(name)}}
         beside = self._file.with_suffix(f".{os.getpid()}")
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -37,10 +38,10 @@ class Measured:
 
     def told(self, name: str) -> str:
         """For whoever is about to rely on it; empty for an endpoint that was never measured."""
-        found = self._read().get(name)
+        found = self._read().get(_key(name))
         if isinstance(found, dict) and found.get("file") == _stamp(name):
             return f"{name}: right in {found.get('right')} of {found.get('of')} small tasks, measured {found.get('day')}"
-        return f"{name}: never measured; `remit model check {name}` says how often it is right" if _LOCAL in name else ""
+        return f"{name}: never measured; `remit model check {shlex.quote(name)}` says how often it is right" if LOCAL in name else ""
 
     def _read(self) -> dict[str, object]:
         try:
@@ -51,10 +52,19 @@ class Measured:
 
 
 def _stamp(name: str) -> str:
-    """Of a model file: changes with its content."""
-    _, local, path = name.partition(_LOCAL)
+    """Of the model files in it: changes with their content."""
+    return " ".join(_file_stamp(part.partition(LOCAL)[2]) for part in name.split(",") if LOCAL in part)
+
+
+def _file_stamp(path: str) -> str:
     try:
-        found = os.stat(path) if local else None  # noqa: PTH116 - a name of a model, of which this may be a path
+        found = Path(path).stat()
     except OSError:
         return ""
-    return f"{found.st_size}-{found.st_mtime_ns}" if found else ""
+    return f"{found.st_size}-{found.st_mtime_ns}"
+
+
+def _key(name: str) -> str:
+    """The same name at another address is another model."""
+    address = os.environ.get("REMIT_BASE_URL", "")
+    return f"{name} at {address.rpartition('@')[2]}" if address and not name.removeprefix("json+").startswith(LOCAL) else name

@@ -18,8 +18,10 @@ from remit.cli.finding import find_run
 from remit.cli.person import person
 from remit.domain.action import Level
 from remit.domain.entry import Kind
+from remit.domain.question import Answer
+from remit.domain.record import fold
 from remit.domain.run import LegEnd, Run, RunState
-from remit.domain.values import JsonValue, RunId, fields, items, parse
+from remit.domain.values import JsonValue, RunId, action_id, canonical, fields, items, parse
 from remit.errors import BadInput, ModelTrouble
 
 _MOST_PIPED: Final = 1_000_000
@@ -52,6 +54,8 @@ def chat(*, message: str | None, which: str | None, last: bool, export: Path | N
         if export is not None:
             _export(app, run, export)
             return
+        if model is not None and run is not None and model != run.spec.get("model"):
+            raise BadInput(f"{run.id} talks with {run.spec.get('model')}", fix="leave --model out, or begin a new conversation with it")
         talk = _Talk(app, run, model or os.environ.get("REMIT_MODEL", ""))
         code = talk.at_terminal() if message is None and sys.stdin.isatty() else talk.say(*_message(message))
     finally:
@@ -80,7 +84,7 @@ def _has_data(stdin: TextIO | None) -> bool:
     return stat.S_ISFIFO(kind) or stat.S_ISREG(kind)
 
 
-_SHOWN: Final = (Kind.SAID, Kind.MESSAGE, Kind.PROPOSED, Kind.FINISHED, Kind.REFUSED)
+_SHOWN: Final = (Kind.SAID, Kind.MESSAGE, Kind.PROPOSED)
 
 
 class _Talk:
@@ -201,20 +205,27 @@ def _export(app: App, run: Run | None, path: Path) -> None:
 def _written(app: App, run: Run) -> str:
     """The conversation as Markdown: what was said, and what was done, as the journal has it."""
     lines = [f"# {run.id}, {show.when(run.opened_at)}", "", f"**you**: {show.clean(run.goal)}", ""]
-    wanted: dict[str, str] = {}
     for entry in app.journal.read(run.id, kinds=_SHOWN):
         body = fields(parse(entry.body_json))
         match entry.kind:
             case Kind.SAID:
                 lines += [f"**{show.clean(str(body.get('who')))}**: {show.clean(str(body.get('text')))}", ""]
             case Kind.PROPOSED:
-                wanted[entry.action] = show.gist(entry, 200)
-            case Kind.FINISHED | Kind.REFUSED:
-                how = "not done: " if entry.kind == Kind.REFUSED else ""
-                lines += [f"- {wanted.get(entry.action, entry.action)}", f"  - {how}{show.gist(entry, 200)}", ""]
+                lines += [*_action(app, run, entry.action), ""]
             case _:
                 lines += [f"{show.clean(text)}\n" for text in _texts(body.get("message"))]
     return "\n".join(lines)
+
+
+def _action(app: App, run: Run, name: str) -> list[str]:
+    """What was wanted or, where a person changed it, really done; and how it ended."""
+    entries = list(app.journal.read(run.id, action=name))
+    record = fold(action_id(run.id, name), entries)
+    ends = [show.gist(one, 200) for one in entries if one.kind in {Kind.FINISHED, Kind.REFUSED}]
+    edited = any(answer.answer is Answer.EDIT for asked in record.asked for answer in asked.answers)
+    how = "not done: " if record.refused else "changed by a person, " if edited else ""
+    end = f"{how}{ends[-1]}" if ends else "waits for you" if record.open_question else "not done yet"
+    return [f"- {record.tool} {show.clean(canonical(record.args), keep='')}", f"  - {end}"]
 
 
 def _texts(message: JsonValue) -> list[str]:

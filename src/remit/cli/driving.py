@@ -19,7 +19,7 @@ from remit.domain.entry import Entry, Kind
 from remit.domain.question import Question
 from remit.domain.run import LegEnd, RunState
 from remit.domain.values import RunId
-from remit.errors import AlreadyRecorded
+from remit.errors import AlreadyRecorded, ModelRejected, ModelUnavailable
 from remit.gate.steering import STEERS
 from remit.runs.recalling import PART, because
 
@@ -89,6 +89,8 @@ async def _leg(app: App, run: RunId, shown: int, *, quiet: bool) -> tuple[LegEnd
             await asyncio.wait({leg}, timeout=_TICK)
             shown = _print_since(app, run, shown, quiet=quiet)
         return leg.result(), _print_since(app, run, shown, quiet=quiet)
+    except (ModelUnavailable, ModelRejected) as trouble:
+        raise type(trouble)(trouble.message, fix=f"{trouble.fix}; `remit resume {run}` goes on") from trouble
     finally:
         leg.cancel()
         with suppress(asyncio.CancelledError, Exception):

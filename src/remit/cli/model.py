@@ -31,7 +31,8 @@ def model() -> None:
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per trial.")
 def check(name: str | None, accuracy: bool | None, as_json: bool) -> None:
-    """Try what the model NAME (provider:name, default $REMIT_MODEL) can do: a few small requests, some hundred tokens.
+    """Try what the model NAME (provider:name, default $REMIT_MODEL) can do: a few small requests, some hundred tokens, and with
+    --accuracy a dozen more.
 
     What is counted is kept, and said at the beginning of each run with this model. Exit code 1 means that something is missing without
     which it cannot pursue goals.
@@ -39,41 +40,46 @@ def check(name: str | None, accuracy: bool | None, as_json: bool) -> None:
     from remit.agent.models import LOCAL, PREFIX, lasting
 
     wanted = lasting(name or os.environ.get("REMIT_MODEL", ""))
-    here = wanted.removeprefix(PREFIX).startswith(LOCAL)
-    tried = asyncio.run(_try(wanted, as_json=as_json))
-    if tried[0].works and (here if accuracy is None else accuracy):
-        asyncio.run(_count(wanted, as_json=as_json))
-    sys.exit(NOT_DONE if any(one.needed and not one.works for one in tried) else DONE)
+    counts = wanted.removeprefix(PREFIX).startswith(LOCAL) if accuracy is None else accuracy
+    sys.exit(DONE if asyncio.run(_check(wanted, counts=counts, as_json=as_json)) else NOT_DONE)
 
 
-async def _try(name: str, *, as_json: bool) -> list[Tried]:
+async def _check(name: str, *, counts: bool, as_json: bool) -> bool:
+    """Whether it can pursue goals."""
     from remit.agent.models import LOCAL, PREFIX, resolve
     from remit.agent.trying import CALLS, trials
 
-    done = []
+    tried = []
     async for one in trials(resolve(name, env=os.environ)):
-        done.append(one)
+        tried.append(one)
         click.echo(_data(one) if as_json else _line(one))
         if one.what == CALLS and not one.works and not as_json and not name.startswith((PREFIX, LOCAL)):
             click.echo(f"it may do better when it is asked for JSON: remit model check {PREFIX}{name}")
-    return done
+    if counts and tried[0].works:
+        await _count(name, as_json=as_json)
+    return all(one.works or not one.needed for one in tried)
 
 
 async def _count(name: str, *, as_json: bool) -> None:
-    """How many of the small tasks it gets right: told as it goes, and kept."""
-    from remit.agent.accuracy import answers
+    """How many of the small tasks it gets right: told as it goes, and kept. Raises ModelTrouble, and keeps nothing, without an answer."""
+    from remit.agent.accuracy import TASKS, answers
     from remit.agent.models import resolve
-    from remit.app.app import App, places
+    from remit.app import App, places
 
-    right = of = 0
+    right = 0
     async for one in answers(resolve(name, env=os.environ)):
-        right, of = right + one.right, of + 1
+        right += one.right
         if as_json:
-            click.echo(json.dumps({"task": one.task, "right": one.right, "seen": one.seen}, ensure_ascii=False))
+            click.echo(json.dumps({"what": one.task, "works": one.right, "seen": one.seen, "needed": False}, ensure_ascii=False))
         elif not one.right:
             click.echo(f"  wrong: {one.task} — {show.clean(one.seen, keep='')[:_SEEN]}")
-    App(places(())).measured.keep(name, right, of)
-    click.echo(json.dumps({"what": "small tasks", "right": right, "of": of}) if as_json else f"{'small tasks':<24} {right} of {of} right")
+    app = App(places(()))
+    try:
+        app.measured.keep(name, right, len(TASKS))
+    finally:
+        app.close()
+    told = {"what": "small tasks", "works": right == len(TASKS), "seen": f"{right} of {len(TASKS)} right", "needed": False}
+    click.echo(json.dumps(told) if as_json else f"{'small tasks':<24} {told['seen']}")
 
 
 def _data(one: Tried) -> str:

@@ -21,12 +21,13 @@ def read_plan_file(app: App, what: str, inputs: Mapping[str, JsonValue]) -> Plan
 
     if not what.endswith(PLAN_ENDINGS):
         raise BadInput(f"{what!r} is not a plan file", fix="give a .toml or .yaml file; what a model will do nobody knows before")
-    plan = read_plan(_read(Path(what)), name=Path(what).name, inputs=inputs)
+    plan = read_plan(read_text(Path(what)), name=Path(what).name, inputs=inputs)
     app.check_plan(plan)
     return plan
 
 
-def _read(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """Of a plan file. Raises BadInput."""
     try:
         if path.exists() and not path.is_file():
             raise BadInput(f"{path} is no plain file", fix="give a UTF-8 text file you may read")

@@ -20,7 +20,7 @@ from remit.cli.planning import PLAN_ENDINGS, read_plan_file
 from remit.domain.action import Level
 from remit.domain.run import LegEnd, Run
 from remit.domain.values import JsonValue, RunId, canonical, parse
-from remit.errors import ArgsInvalid, BadInput, ModelTrouble, RemitError
+from remit.errors import ArgsInvalid, BadInput, RemitError
 from remit.plans.rules import KNOWN, RULES, rule_plan
 from remit.policy.triage import stricter, triage
 
@@ -92,10 +92,7 @@ def run(
             click.echo(f"run {opened.id} at level {opened.level} in {', '.join(opened.roots)}")
             if level is None and opened.level is not Level.CONSULTANT:
                 click.echo(f"  triage: `remit triage` says why it is {opened.level}; --level chooses another")
-        try:
-            end = drive(app, opened.id, interactive=_at_terminal(as_json), wait=wait, quiet=as_json)
-        except ModelTrouble as trouble:
-            raise type(trouble)(trouble.message, fix=f"{trouble.fix}; `remit resume {opened.id}` goes on") from trouble
+        end = drive(app, opened.id, interactive=_at_terminal(as_json), wait=wait, quiet=as_json)
         _tell(opened.id, end, as_json=as_json)
         _held(app, as_json=as_json)
     finally:

@@ -13,8 +13,10 @@ from remit.app import App, places
 from remit.cli import show
 from remit.cli.finding import find_run
 from remit.cli.person import person
+from remit.cli.planning import read_text
 from remit.domain.action import Level
 from remit.domain.run import Run
+from remit.domain.steering import Hand
 from remit.domain.values import parse
 from remit.errors import BadInput, NotFound
 
@@ -91,7 +93,8 @@ def chat(ctx: click.Context) -> None:
 def take(ctx: click.Context, step: str) -> None:
     """Take a step over, to do it yourself. The run goes on with what does not need it."""
     with _steered(ctx) as (app, run):
-        app.steer.take(run.id, step, who=person())
+        if app.steer.take(run.id, step, who=person()):
+            click.echo(f"{step} is under way already: it ends as it ends, and is yours where it does not work", err=True)
         click.echo(f"{step} is yours; `remit runs {run.id} done {step}` or `back {step}` hands it back")
 
 
@@ -131,7 +134,6 @@ def back(ctx: click.Context, step: str) -> None:
 def plan(ctx: click.Context, *, edit: bool, source: Path | None, save: Path | None, inputs: tuple[str, ...], as_json: bool) -> None:
     """Show the run's plan and how far it has come; change it, or save what was done as a plan for the next time."""
     from remit.plans.files import read_plan, write_plan
-    from remit.plans.keeping import with_inputs
     from remit.plans.standing import standing
 
     with _steered(ctx) as (app, run):
@@ -142,7 +144,7 @@ def plan(ctx: click.Context, *, edit: bool, source: Path | None, save: Path | No
             )
         text = write_plan(now)
         if edit or source:
-            new = source.read_text(encoding="utf-8") if source else click.edit(text, extension=".yaml")
+            new = read_text(source) if source else click.edit(text, extension=".yaml")
             if new is None or new == text:
                 click.echo("nothing was changed")
                 return
@@ -152,9 +154,7 @@ def plan(ctx: click.Context, *, edit: bool, source: Path | None, save: Path | No
             click.echo(f"the plan of {run.id} has {len(changed.steps)} steps now; {_TAKEN_UP}")
             return
         if save:
-            _save(write_plan(with_inputs(app.steer.done_plan(run), dict(pair.partition("=")[::2] for pair in inputs))), save)
-            for name in app.steer.beside_plan(run):
-                click.echo(f"not in it: {name}, which carried out no step of the plan (`remit show {run.id}/{name}`)", err=True)
+            _keep(app, run, save, inputs)
             return
         states = standing(now, app.journal.read(run.id), app.steer.now(run))
         if as_json:
@@ -164,6 +164,19 @@ def plan(ctx: click.Context, *, edit: bool, source: Path | None, save: Path | No
             click.echo(
                 f"{step.id:<20} {show.clean(states[step.id], keep=''):<30} {step.way.tool}  {show.clean(step.reason, keep='')}".rstrip()
             )
+
+
+def _keep(app: App, run: Run, path: Path, inputs: tuple[str, ...]) -> None:
+    """Save what was done, and say what of the run does not stand in it."""
+    from remit.plans.files import write_plan
+    from remit.plans.keeping import with_inputs
+
+    _save(write_plan(with_inputs(app.steer.done_plan(run), dict(pair.partition("=")[::2] for pair in inputs))), path)
+    for step, hand in app.steer.now(run).by_hand.items():
+        if hand.state is Hand.DONE:
+            click.echo(f"not in it: {step}, which {hand.who} did by hand", err=True)
+    for name in app.steer.beside_plan(run):
+        click.echo(f"not in it: {name}, which carried out no step of the plan (`remit show {run.id}/{name}`)", err=True)
 
 
 def _save(text: str, path: Path) -> None:

@@ -40,7 +40,10 @@ def triage(task: str, *, stakes: str | None, judgement: int | None, model: str |
         known = gathered(app, task, stakes=stakes, judgement=judgement)
         if name:
             app.check_model(name)
+            click.echo(f"asking {name}, too", err=True)
             known = asyncio.run(app.triaging.with_opinion(known, name))
+            if known.opinion is None:
+                click.echo("what it says is no opinion, and counts for nothing", err=True)
         found = place(known)
         if found.asks and not as_json and sys.stdin.isatty():
             found = place(_asked(known, found))

@@ -122,7 +122,7 @@ def _carry_out(app: App, plan: UndoPlan, again: Callable[[], UndoPlan], *, yes: 
     click.echo(report(run.id, end))
     if end.state is not RunState.WAITING:
         click.echo(f"  to have it back: remit undo {run.id}")
-    if end.state is RunState.DONE and plan.cannot:
+    if end.state is RunState.DONE and (plan.cannot or any(step.how.leaves for step in plan.steps)):
         return NOT_DONE
     return {RunState.DONE: DONE, RunState.WAITING: WAITING}.get(end.state, CONFLICT)
 

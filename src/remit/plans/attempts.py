@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import count
@@ -17,7 +18,7 @@ from remit.domain.plan import Check, Step, Way
 from remit.domain.receipt import Finished, Receipt, Refused, Waiting
 from remit.domain.record import Record
 from remit.domain.situation import Situation
-from remit.domain.values import ActionId, JsonValue, QuestionId, RunId, action_id, canonical, digest
+from remit.domain.values import ActionId, JsonValue, QuestionId, RunId, action_id, canonical, digest, fields
 from remit.errors import BadInput, PlanInvalid, ToolFailed
 from remit.gate.gate import Gate
 from remit.gate.undo import conflicts_in, how_to_undo
@@ -61,12 +62,14 @@ class Ended:
 class Attempts:
     """At the steps of one run. Everything it does passes the gate under a name of its own, so that it can be asked for again."""
 
-    def __init__(self, gate: Gate, run: RunId, actor: str, *, asks: bool = True) -> None:
+    def __init__(self, gate: Gate, run: RunId, actor: str, *, asks: bool = True, go_on: Callable[[], bool] = lambda: True) -> None:
         self._gate = gate
         self._run = run
         self._actor = actor
         self._asks = asks
         """Whether a look may put a question to a person; else such a one is left out."""
+        self._go_on = go_on
+        """Asked between looks at what may take its time."""
 
     async def outcome(self, step: Step, name: str, receipt: Receipt, results: Mapping[str, JsonValue], situation: Situation) -> Ended:
         """Whether the attempt `name` did what the step is for; if not, what it did is taken back unless the step says to keep it."""
@@ -93,20 +96,26 @@ class Attempts:
 
     async def _in_time(self, check: Check, name: str, passed: Ended, known: Mapping[str, JsonValue], situation: Situation) -> Ended:
         """Looked at again, less and less often, for as long as it may take. What was seen before a crash is not waited for again."""
-        waited, pause = 0.0, _FIRST_PAUSE
-        ended = await self._once(check, name, passed, known, situation)
-        for again in count(2):
-            if ended.fate is not Fate.FAILED or waited >= check.within:
+        until, pause = time.monotonic() + check.within, _FIRST_PAUSE
+        ended, again = await self._once(check, name, passed, known, situation)
+        for number in count(2):
+            left = until - time.monotonic()
+            if ended.fate is not Fate.FAILED or not again or left <= 0:
                 break
             crashpoint("looked")
-            if self._gate.record(action_id(self._run, f"{name}x{again}")).proposed is None:
-                await asyncio.sleep(min(pause, check.within - waited))
-            waited, pause = waited + pause, min(2 * pause, _LONGEST_PAUSE)
-            ended = await self._once(check, f"{name}x{again}", passed, known, situation)
+            if not self._go_on():
+                return Ended(fate=Fate.WAITING, why="paused")
+            if not self._seen(check, f"{name}x{number}", known):
+                await asyncio.sleep(min(pause, left))
+                pause = min(2 * pause, _LONGEST_PAUSE)
+            ended, again = await self._once(check, f"{name}x{number}", passed, known, situation)
         return ended
 
-    async def _once(self, check: Check, name: str, passed: Ended, known: Mapping[str, JsonValue], situation: Situation) -> Ended:
-        tainted = False
+    async def _once(
+        self, check: Check, name: str, passed: Ended, known: Mapping[str, JsonValue], situation: Situation
+    ) -> tuple[Ended, bool]:
+        """How it stands, and whether that may be otherwise in a while."""
+        tainted = again = False
         try:
             wanted = check if check.test == "matches" else replace(check, value=resolve(check.value, known))
             seen = passed.result
@@ -114,12 +123,22 @@ class Attempts:
                 tainted = self._strange(check.look)
                 looked = await self._look(check.look, name, known, situation)
                 if isinstance(looked, Ended):
-                    return replace(looked, tainted=tainted)
+                    return replace(looked, tainted=tainted), False
+                again = True
+                if not looked.ok:
+                    return Ended(fate=Fate.FAILED, why=looked.error, tainted=tainted), True
                 seen = looked.result
             why = await trouble(wanted, seen)
         except BadInput as error:
             why = str(error)
-        return Ended(fate=Fate.FAILED, why=why, tainted=tainted) if why else passed
+        return (Ended(fate=Fate.FAILED, why=why, tainted=tainted) if why else passed), again
+
+    def _seen(self, check: Check, name: str, known: Mapping[str, JsonValue]) -> bool:
+        """Whether an earlier leg has made this look."""
+        if check.look is None:
+            return True
+        args = fields(resolve(check.look.args, known))
+        return self._gate.record(self._unused(name, check.look.tool, args)).proposed is not None
 
     async def _look(self, look: Way, name: str, results: Mapping[str, JsonValue], situation: Situation) -> Outcome | Ended:
         tool = self._gate.tools.get(look.tool)
@@ -133,9 +152,7 @@ class Attempts:
         if not self._asks and self._would_ask(action, situation):
             return Ended(fate=Fate.BLOCKED, why="not looked at, as that would need a yes")
         receipt = await self._gate.submit(action, situation)
-        if isinstance(receipt, Finished):
-            return receipt.outcome if receipt.outcome.ok else Ended(fate=Fate.FAILED, why=receipt.outcome.error)
-        return _not_run(receipt)
+        return receipt.outcome if isinstance(receipt, Finished) else _not_run(receipt)
 
     def _would_ask(self, action: Action, situation: Situation) -> bool:
         try:

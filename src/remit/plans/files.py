@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
+from typing import Final
 
 import yaml
 
@@ -11,6 +12,8 @@ from remit.domain.plan import Plan
 from remit.domain.values import JsonValue, canonical, parse
 from remit.errors import ArgsInvalid, PlanInvalid
 from remit.plans.spec import plan_from, to_spec
+
+_MOST_ALIASES: Final = 30
 
 
 def read_plan(text: str, *, name: str, inputs: Mapping[str, JsonValue] | None = None) -> Plan:
@@ -28,7 +31,7 @@ def _load(text: str, name: str) -> Mapping[str, JsonValue]:
     try:
         loaded = yaml.load(text, Loader=_StrictLoader) if name.endswith((".yaml", ".yml")) else tomllib.loads(text)  # noqa: S506 - a SafeLoader
         value = parse(canonical(loaded))
-    except (tomllib.TOMLDecodeError, yaml.YAMLError, ArgsInvalid, RecursionError) as error:
+    except (ValueError, yaml.YAMLError, ArgsInvalid, RecursionError) as error:  # ValueError: also numbers without end
         raise PlanInvalid(
             f"{name} cannot be read: {' '.join(str(error).split())}", fix="mend the place named; plans are TOML, or YAML in a .yaml file"
         ) from None
@@ -38,7 +41,15 @@ def _load(text: str, name: str) -> Mapping[str, JsonValue]:
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """Refuses a key that stands twice."""
+    """Refuses a key that stands twice, and so many aliases as only a bomb has."""
+
+    _aliases = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        self._aliases += self.check_event(yaml.AliasEvent)
+        if self._aliases > _MOST_ALIASES:
+            raise yaml.constructor.ConstructorError(None, None, f"more than {_MOST_ALIASES} aliases", self.peek_event().start_mark)  # type: ignore[no-untyped-call]
+        return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[object, object]:  # noqa: FBT001, FBT002 - the library's signature
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]

@@ -8,7 +8,7 @@ from dataclasses import replace
 from difflib import get_close_matches
 from graphlib import CycleError, TopologicalSorter
 
-from remit.domain.action import Level
+from remit.domain.action import Effect, Level
 from remit.domain.plan import Check, Plan, Step, Way
 from remit.domain.values import JsonValue
 from remit.errors import ArgsInvalid, PlanInvalid
@@ -99,6 +99,16 @@ def check_tools(plan: Plan, gate: Gate) -> None:
                     gate.check(way.tool, way.args)
                 except ArgsInvalid as error:
                     raise PlanInvalid(f"step {step.id!r}: {error.message}", fix=error.fix) from None
+        _check_looks(step, gate)
+
+
+def _check_looks(step: Step, gate: Gate) -> None:
+    """A check that may change something is better known before the step is done than after."""
+    for look in (check.look for check in step.checks if check.look is not None and not named_in(check.look.args)):
+        if gate.tools[look.tool].effect(look.args) is not Effect.PURE:
+            raise PlanInvalid(
+                f"step {step.id!r}: its check would call {look.tool}, which may change something", fix="look with another tool"
+            )
 
 
 def to_spec(plan: Plan) -> dict[str, JsonValue]:

@@ -8,7 +8,7 @@ from remit.domain.entry import Entry, Kind
 from remit.domain.outcome import Status
 from remit.domain.plan import Plan
 from remit.domain.steering import Hand, Steering
-from remit.domain.values import parse
+from remit.domain.values import fields, parse
 
 TODO = "to do"
 
@@ -16,9 +16,11 @@ TODO = "to do"
 def standing(plan: Plan, entries: Iterable[Entry], steering: Steering) -> dict[str, str]:
     """A few words on each step, by id."""
     found = dict.fromkeys((step.id for step in plan.steps), TODO)
+    by: dict[str, str] = {}
     for entry in entries:
-        body = parse(entry.body_json)
-        step, said = _said(entry, body if isinstance(body, Mapping) else {})
+        step, said = _said(entry, fields(parse(entry.body_json)))
+        by[entry.action] = step or by.get(entry.action, "")
+        step = by[entry.action] if entry.kind == Kind.UNDONE else step
         if step in found and said:
             found[step] = said
     for step, hand in steering.by_hand.items():
@@ -30,6 +32,8 @@ def standing(plan: Plan, entries: Iterable[Entry], steering: Steering) -> dict[s
 def _said(entry: Entry, body: Mapping[str, object]) -> tuple[str, str]:
     """Which step a line is about, and what it says of it. An attempt is named STEP.N; an agent's action names its step in a note."""
     step, _, number = entry.action.rpartition(".")
+    if entry.kind == Kind.UNDONE:
+        return step if number.isdigit() else "", "taken back"
     if entry.kind == Kind.NOTE and "step" in body:
         return str(body["step"]), f"failed: {body['failed']}" if "failed" in body else "done"
     if number.startswith("stuck"):

@@ -6,14 +6,38 @@ A first, deliberately plain reading. It only ever makes remit ask: what is done 
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from typing import Final
 
+_VERBS: Final = """
+pay transfer refund buy order purchase invest sell wire settle spend donate tip
+wipe erase delete destroy drop purge remove reset revoke terminate kill nuke trash discard scrap uninstall truncate overwrite format
+fire cancel deploy release publish announce send mail email e-mail notify invite post tweet forward merge push migrate restart reboot
+unsubscribe subscribe disable close archive ban block rotate sign submit book evict dismiss suspend grant
+"""
+_NOUNS: Final = frozenset({"booking", "posting", "closing", "wiring", "tipping", "mailing", "blocking", "formatting", "ordering"})
+"""What would be a verb's form, and is mostly the name of a thing."""
+_PHRASES: Final = (
+    r"clean(?:ing)?[\s-]*(?:up|out)|clear(?:ing)?(?:[\s-]*(?:up|out))?|tidy(?:ing)?[\s-]*up|free(?:ing)?[\s-]*up|"
+    r"mak(?:e|ing) (?:room|space)|get(?:ting)? rid of|throw(?:ing)? (?:away|out)|shut(?:ting)?[\s-]*down|roll(?:ing)?[\s-]*back|"
+    r"take down|hand(?:ing)? over|hand\b[^.\n]{1,40}\bover|give\b[^.\n]{1,40}\baccess|let\b[^.\n]{1,40}\bin\b|"
+    r"reply(?:ing)? (?:to )?(?:all|every\w*|them)|"
+    r"(?:take care of|see to|make|do|handle|process|sort out) (?:the |my |our |all )*payments?|"
+    r"(?:(?<=^)|(?<=and )|(?<=then )|(?<=to )|(?<=please ))(?:empty|dump|charge|share|wash)"
+)
+"""Where one word alone would say too little."""
+
+
+def _forms(verb: str) -> list[str]:
+    """As it is told to somebody, and as what somebody is at."""
+    stem = verb[:-1] if verb.endswith("e") and not verb.endswith("ee") else verb
+    going = [f"{stem}ing", f"{stem}{stem[-1]}ing"]
+    return [verb, *(form for form in going if form not in _NOUNS)]
+
+
 _GRAVE: Final = re.compile(
-    r"\b(pay|transfer|refund|buy|order|purchase|invest|sell|wipe|erase|delete|destroy|drop|purge|remove|clean\s?up|clear|reset|revoke|"
-    r"terminate|fire|cancel|deploy|release|publish|announce|send|e-?mail|notify|invite|post|tweet|merge|push|migrate|restart|shut\s?down|"
-    r"format|overwrite|truncate|unsubscribe|disable|close|archive|ban|block|rotate|roll\s?back|terminate|sign|submit|book)\b",
-    re.IGNORECASE,
+    rf"\b({_PHRASES}|{'|'.join(form for verb in _VERBS.split() for form in _forms(verb))})\b", re.IGNORECASE | re.MULTILINE
 )
 """Verbs whose mistakes others feel, or that cannot be taken back."""
 _ALL: Final = re.compile(
@@ -57,7 +81,7 @@ class Wording:
 
 def read_words(text: str) -> Wording:
     """Each kind in the order it stands, once; of a long text only the beginning."""
-    text = text[:_MOST]
+    text = _plainly(text[:_MOST])
     return Wording(
         grave=_found(_GRAVE, text),
         sweeping=_found(_ALL, text),
@@ -65,6 +89,22 @@ def read_words(text: str) -> Wording:
         judged=_found(_JUDGED, text),
         plain=_found(_PLAIN, text),
     )
+
+
+_ALIKE: Final = str.maketrans("аеорсухіјѕԁһӏοαενρτυκι", "aeopcyxijsdhloaevptuki")
+"""Letters of other scripts that look like ours."""
+
+
+def _plainly(text: str) -> str:
+    """As it looks to a reader: whatever letters it is spelt with, and without what nobody sees."""
+    spelt = "".join(one for one in unicodedata.normalize("NFKD", text) if unicodedata.category(one) not in {"Mn", "Cf"})
+    return " ".join(_as_one_script(word) for word in spelt.split(" "))
+
+
+def _as_one_script(word: str) -> str:
+    """A word with letters of ours in it, or of look-alikes alone; another script's words stay what they are."""
+    folded = word.translate(_ALIKE)
+    return folded if folded.isascii() else word
 
 
 def _found(pattern: re.Pattern[str], text: str) -> tuple[str, ...]:

@@ -15,12 +15,13 @@ from typing import Final
 
 from remit.crashpoint import crashpoint
 from remit.domain.action import Action, Effect
+from remit.domain.entry import Kind
 from remit.domain.plan import Plan, Step, Way
 from remit.domain.receipt import Waiting
 from remit.domain.run import LegEnd, Run, RunState
 from remit.domain.situation import Situation
 from remit.domain.steering import Hand
-from remit.domain.values import JsonValue, action_id, canonical
+from remit.domain.values import JsonValue, action_id, canonical, fields, parse
 from remit.errors import PlanInvalid
 from remit.gate.clarify import Inquiry, Reply, clarify
 from remit.gate.gate import Gate
@@ -32,6 +33,8 @@ from remit.plans.spec import from_spec
 from remit.ports import Clock
 
 _MOST_ROUNDS = 50
+_AT_ONCE: Final = 8
+"""Reads that are made together, at most."""
 _NOT_REACHED = Ended(fate=Fate.BLOCKED)
 _HOLDING = frozenset({Fate.WAITING, Fate.TAKEN})
 
@@ -54,7 +57,7 @@ class Progress:
 
     @property
     def attempts(self) -> Attempts:
-        return Attempts(self.gate, self.run.id, self.run.actor)
+        return Attempts(self.gate, self.run.id, self.run.actor, go_on=self.goes_on)
 
     @property
     def changed(self) -> bool:
@@ -72,6 +75,17 @@ class Progress:
             return False
         self.paused = self.paused or paused
         return True
+
+    def goes_on(self) -> bool:
+        """Whether what may take its time is still waited for."""
+        paused = self.steered.now().paused_by
+        self.paused = self.paused or paused
+        return not (paused or self.changed)
+
+    def failed(self, name: str) -> str:
+        """Why this attempt counts as failed since an earlier leg, '' where it does not: what was taken back does not come to hold."""
+        notes = self.gate.journal.read(self.run.id, action=name, kinds=(Kind.NOTE,))
+        return next((str(said) for note in notes if (said := fields(parse(note.body_json)).get("failed"))), "")
 
     def began(self, name: str) -> bool:
         """Whether an earlier leg began this attempt: then its end has to be found out, whatever was said meanwhile."""
@@ -121,10 +135,15 @@ class PlanWorker:
     async def _steps(self, progress: Progress) -> None:
         left = list(progress.plan.steps)
         while left:
-            together = [left[0], *takewhile(partial(_beside, left[0], progress), left[1:])]
+            together = [left[0], *takewhile(partial(_beside, left[0], progress), left[1:_AT_ONCE])]
             left = left[len(together) :]
             begun = [step for step in together if not progress.kept(f"{step.id}.1")]
-            for step, ended in zip(begun, await asyncio.gather(*(self._step(step, progress) for step in begun)), strict=True):
+            # one that raises waits for the others: nothing goes on behind a leg that has ended
+            for step, ended in zip(
+                begun, await asyncio.gather(*(self._step(step, progress) for step in begun), return_exceptions=True), strict=True
+            ):
+                if isinstance(ended, BaseException):
+                    raise ended
                 progress.fates[step.id] = ended
                 if ended.fate is Fate.PASSED:
                     progress.results[step.id] = ended.result
@@ -162,6 +181,10 @@ class PlanWorker:
             name = f"{step.id}.{len(tried) + 1}"
             if progress.kept(name):
                 return Ended(fate=Fate.WAITING, why="paused")
+            if said := progress.failed(name):
+                ended = Ended(fate=Fate.FAILED, why=said)
+                tried.append(f"{len(tried) + 1}. {way.tool}: {said}")
+                continue
             ended = await self._attempt(
                 step, way, name, progress, replace(progress.situation(step), tried="\n".join(tried), decided=fixed(way))
             )
@@ -237,8 +260,12 @@ _STUCK: Final[Mapping[str, str]] = {
 
 
 def _beside(first: Step, progress: Progress, step: Step) -> bool:
-    """Whether a step may be made together with the one that those in a row begin with: all only look, and what it needs is there."""
-    return all(map(progress.looks, (first, step))) and progress.fates.keys() >= set(step.needs)
+    """Whether a step may be made together with the one that those in a row begin with: all only look, and what it needs is there.
+
+    What was begun before goes alone: a person may have said something to it that counts for those after it.
+    """
+    fresh = not any(progress.began(f"{one.id}.1") for one in (first, step))
+    return fresh and all(map(progress.looks, (first, step))) and progress.fates.keys() >= set(step.needs)
 
 
 def _ways(step: Step) -> Iterator[Way]:

@@ -8,7 +8,7 @@ from typing import Final
 from remit.domain.action import Level
 from remit.domain.entry import Kind
 from remit.domain.plan import Plan, Way
-from remit.domain.record import fold
+from remit.domain.record import State, fold
 from remit.domain.run import Run, RunKind
 from remit.domain.steering import Hand, Steering
 from remit.domain.values import ActionId, JsonValue, RunId, fields, parse
@@ -98,9 +98,13 @@ class SteerRuns:
         self._conversing(run, chat=False)
         self._steer.to_chat(run, who=who)
 
-    def take(self, run: RunId, step: str, *, who: str) -> None:
+    def take(self, run: RunId, step: str, *, who: str) -> bool:
+        """Whether an attempt at it is under way."""
         self._step(run, step)
         self._steer.hand(run, step, Hand.TAKEN, who=who)
+        begun = {one.action for one in self._journal.read(run, kinds=(Kind.PROPOSED,)) if one.action.rpartition(".")[0] == step}
+        states = [fold(ActionId(f"{run}/{name}"), self._journal.read(run, action=name)).state for name in begun]
+        return any(state in {State.PROPOSED, State.APPROVED, State.STARTED} for state in states)
 
     def give_back(self, run: RunId, step: str, *, done: bool, who: str, note: str = "", result: JsonValue = None) -> None:
         """`result` is what later steps find under the step's name."""

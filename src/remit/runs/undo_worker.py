@@ -20,6 +20,8 @@ class _Report:
     """What came of the steps so far."""
 
     lines: list[str] = field(default_factory=list)
+    stays: list[str] = field(default_factory=list)
+    """What was said before to be left: it makes no less of what was done."""
     restored: int = 0
     kept: int = 0
 
@@ -34,12 +36,12 @@ class _Report:
                 self.restored += 1
                 self.kept += bool(places)
                 self.lines += [f"{of}: kept a later change: {place}" for place in places]
-                self.lines += [f"{of}: {leaves}"] * bool(leaves)
+                self.stays += [f"{of}: {leaves}"] * bool(leaves)
 
     def end(self, steps: int) -> LegEnd:
         state = RunState.DONE if not self.lines else RunState.PARTLY if self.restored else RunState.COULD_NOT
         but = f", {self.kept} of them not where somebody made a later change" if self.kept else ""
-        return LegEnd(state=state, summary="\n".join([f"{self.restored} of {steps} actions taken back{but}", *self.lines]))
+        return LegEnd(state=state, summary="\n".join([f"{self.restored} of {steps} actions taken back{but}", *self.lines, *self.stays]))
 
 
 class UndoWorker:

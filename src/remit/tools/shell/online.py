@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from remit.crashpoint import crashpoint
 from remit.domain.action import Effect
-from remit.domain.values import JsonValue, canonical, parse
+from remit.domain.values import Digest, JsonValue, canonical, fields, parse
 from remit.domain.visible import shown
 from remit.errors import ToolFailed, ToolUncertain
 from remit.ports import Call, Happened, Preview, Probed, ToolSpec, Undo
@@ -19,6 +20,8 @@ from remit.tools.shell.bench import Done, ShellBench
 from remit.tools.shell.command import SCHEMA, SECONDS_MAX, InWorkspace, facts, title, whole
 
 _NAMED = 50
+_KEPT = 30 * 86400
+"""Seconds for which it is known what a call was about to change."""
 
 
 class ShellOnline(InWorkspace, BaseTool):
@@ -66,43 +69,56 @@ class ShellOnline(InWorkspace, BaseTool):
 
     async def probe(self, call: Call) -> Probed:
         """Whether the network part happened nobody can see; what is left of the file part is cleaned up and described."""
-        detail = await uninterrupted(lambda: self._settle(call))
-        return Probed(happened=Happened.UNKNOWN, detail=f"what it did over the network cannot be seen from here. {detail}")
+        detail, result = await uninterrupted(lambda: self._settle(call))
+        detail = f"what it did over the network cannot be seen from here. {detail}"
+        return Probed(happened=Happened.UNKNOWN, detail=detail, result=result)
 
     def undo(self, call: Call, result: JsonValue) -> Undo | None:  # noqa: ARG002 - all that it needs is in the result
-        back = result.get("back") if isinstance(result, Mapping) else None
-        return Undo(tool="files.restore", args={"changes": back}, leaves="what it did over the network stays") if back else None
+        """Raises NotFound when what it needs is not kept any more."""
+        back = fields(result).get("back")
+        if not back:
+            return None
+        with self._bench.store.open(Digest(str(back))) as kept:
+            changes = parse(kept.read())
+        return Undo(tool="files.restore", args={"changes": changes}, leaves="what it did over the network stays")
 
     def _commit(self, call: Call, done: Done) -> dict[str, JsonValue]:
-        store, roots, changes = self._bench.store, self.roots, done.diff.changes
-        packed = pack(changes, store)
-        store.sync()
-        noted = self._noted(call)
-        noted.write_text(canonical(packed), encoding="utf-8")
+        changes = done.diff.changes
+        packed = pack(changes, self._bench.store)
+        self._bench.store.sync()
+        self._tidy()
+        self._noted(call).write_text(canonical(packed), encoding="utf-8")
+        applied = apply(changes, self._bench.store, tag=tag_of(call), roots=self.roots, keep_aside=True)
+        told = self._told(changes, applied.done)
+        return told | {"conflicts": tell(applied.conflicts)} if applied.conflicts else told
+
+    def _settle(self, call: Call) -> tuple[str, JsonValue]:
+        """What became of its files, and what undoes it."""
         try:
-            applied = apply(changes, store, tag=tag_of(call), roots=roots, keep_aside=True)
-        finally:
-            noted.unlink(missing_ok=True)
-        there = [change for change in changes if change.path in set(applied.done)]
-        told: dict[str, JsonValue] = {"changed": [said(path) for path in applied.done[:_NAMED]], "count": len(applied.done)}
+            changes = unpack(parse(self._noted(call).read_text(encoding="utf-8")), self._bench.store)
+        except FileNotFoundError:
+            return "No file was changed.", None
+        found = settle(changes, self.roots, tag=tag_of(call), final=True)
+        told = f"Files changed: {_some(found.done)}. Not changed: {_some((*found.untouched, *found.foreign))}."
+        return told, self._told(changes, found.done)
+
+    def _told(self, changes: Sequence[Change], done: Sequence[bytes]) -> dict[str, JsonValue]:
+        """How the files were changed; what puts them back is kept in the store, as nobody reads it but undo."""
+        told: dict[str, JsonValue] = {"changed": [said(path) for path in done[:_NAMED]], "count": len(done)}
+        there = [change.inverse() for change in changes if change.path in set(done)]
         if there:
-            told["back"] = pack([change.inverse() for change in there], store)
-        if applied.conflicts:
-            told["conflicts"] = tell(applied.conflicts)
+            told["back"] = self._bench.store.put(canonical(pack(there, self._bench.store)).encode())
+            self._bench.store.sync()
         return told
 
-    def _settle(self, call: Call) -> str:
-        noted = self._noted(call)
-        try:
-            changes: Sequence[Change] = unpack(parse(noted.read_text(encoding="utf-8")), self._bench.store)
-        except FileNotFoundError:
-            return "No file was changed."
-        found = settle(changes, self.roots, tag=tag_of(call), final=True)
-        noted.unlink(missing_ok=True)
-        return f"Files changed: {_some(found.done)}. Not changed: {_some((*found.untouched, *found.foreign))}."
+    def _tidy(self) -> None:
+        """Lists of calls so old that nobody is asked about them any more."""
+        for old in self._bench.scratch.glob("online-*.json"):
+            if time.time() - old.stat().st_mtime > _KEPT:
+                old.unlink(missing_ok=True)
 
     def _noted(self, call: Call) -> Path:
-        """Where the list of changes stands while it is being applied, for whoever looks after a crash."""
+        """Where the list of changes stands, for whoever looks after a crash: it may come before the outcome is on the disk."""
         return self._bench.scratch / f"online-{tag_of(call)}.json"
 
 
