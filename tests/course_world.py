@@ -135,7 +135,7 @@ class Course:
         self.before_send: Callable[[], None] | None = None
         self.sent = folder / "sent.txt"
         with_app = self.app()
-        self.run: Run = with_app.open_goal(goal, level=level, model="by turn", vague=vague)
+        self.run: Run = with_app.open_goal(goal, level=level, model="by turn", spec={"vague": vague} if vague else {})
         with_app.close()
 
     @property

@@ -17,6 +17,13 @@
     effects = { cancelOrder = "compensable" }    # what you know of single operations
     undo.createOrder = { operation = "cancelOrder", args = { id = "${result.json.id}" } }
 
+    [budget]                                     # what each run may use up, unless it is told otherwise
+    money = 2.5                                  # US dollars; also tokens, steps, minutes, and asks (questions an hour, by all runs)
+
+    [price."some-model"]                         # US dollars for a million tokens, where they are not publicly known
+    input = 0.5
+    output = 1.5
+
     [calendar.work]                              # a CalDAV calendar, by the name that agents use
     url = "https://dav.example/ann/work/"
     user = "ann"
@@ -55,15 +62,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
+from remit.domain.budget import Budget, read_budget
 from remit.errors import BadInput
 
 _T = TypeVar("_T")
 _VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
+_DEAREST: Final = 1_000_000
 _LONGEST: Final = 7 * 86400
 """Seconds that anything may be set to."""
 
@@ -149,6 +159,10 @@ class Config:
     """The URL of the PostgreSQL database that the journal is in; without one it is a file among remit's own state."""
     tools: tuple[Path, ...] = ()
     """Python files of the person's own tools."""
+    budget: Budget = field(default_factory=Budget)
+    """What each run may use up, unless it is told otherwise."""
+    prices: Mapping[str, tuple[Decimal, Decimal]] = field(default_factory=dict)
+    """By a model's name: US dollars for a million tokens in, and out."""
     secrets: tuple[str, ...] = ()
     """What stands in it from the environment, and its passwords: values that belong nowhere else."""
 
@@ -164,7 +178,7 @@ def load(path: Path, env: Mapping[str, str]) -> Config:
         return Config()
     except (OSError, ValueError, RecursionError) as error:
         raise BadInput(f"{path} cannot be read: {error}", fix="mend or remove it") from None
-    _only(top, {"browser", "calendar", "http", "journal", "mail", "mcp", "sql", "tools"}, str(path))
+    _only(top, {"browser", "budget", "calendar", "http", "journal", "mail", "mcp", "price", "sql", "tools"}, str(path))
     tools = top.get("tools", [])
     if not isinstance(tools, list) or not all(isinstance(one, str) and one.startswith(("/", "~")) for one in tools):
         raise BadInput(f"{path}: tools is no list of absolute paths", fix='write tools = ["/home/ann/my_tools.py"]')
@@ -176,6 +190,8 @@ def load(path: Path, env: Mapping[str, str]) -> Config:
         mail={name: _mail(body, where, env) for name, body, where in _tables(top, "mail", path)},
         servers={name: _server(body, where, env) for name, body, where in _tables(top, "mcp", path)},
         sites={name: _site(body, where, env) for name, body, where in _tables(top, "browser", path)},
+        budget=_budget(_table(top.get("budget", {}), f"{path}: budget"), f"{path}: budget"),
+        prices={name: _price(body, where) for name, body, where in _tables(top, "price", path)},
         journal=_filled(top["journal"], "journal", env) if "journal" in top else "",
         tools=tuple(Path(one).expanduser() for one in tools),
         secrets=(*(env[name] for name in _VARIABLE.findall(text) if name in env), *(one.password for one in calendars.values())),
@@ -192,6 +208,21 @@ def _tables(top: Mapping[str, Any], kind: str, path: Path) -> Iterator[tuple[str
 def _database(body: dict[str, Any], where: str, env: Mapping[str, str]) -> str:
     _only(body, {"url"}, where)
     return _filled(body.get("url"), f"{where}.url", env)
+
+
+def _budget(body: dict[str, Any], where: str) -> Budget:
+    try:
+        return read_budget(",".join(f"{name}={value}" for name, value in body.items())) if body else Budget()
+    except BadInput as error:
+        raise BadInput(f"{where}: {error.message}", fix=error.fix) from None
+
+
+def _price(body: dict[str, Any], where: str) -> tuple[Decimal, Decimal]:
+    _only(body, {"input", "output"}, where)
+    found = [body.get("input"), body.get("output")]
+    if not all(isinstance(one, int | float) and not isinstance(one, bool) and 0 <= one < _DEAREST for one in found):
+        raise BadInput(f"{where}: input and output are US dollars for a million tokens", fix="write input = 0.5 and output = 1.5")
+    return Decimal(str(found[0])), Decimal(str(found[1]))
 
 
 def _calendar(body: dict[str, Any], where: str, env: Mapping[str, str]) -> Calendar:

@@ -14,6 +14,7 @@
     ├── ToolUncertain             a tool cannot say whether its effect happened
     ├── AlreadyRecorded           a once-only transition was recorded before, by us or someone else
     ├── RunBusy                   another process is advancing this run (exit 6)
+    ├── AsksUsedUp                people were asked enough for this hour: it waits (exit 3)
     ├── ModelTrouble              a model cannot be asked; the run is kept (exit 6)
     │   ├── ModelUnavailable      no answer within the patience given
     │   ├── ModelRejected         asking again cannot help: key, name, account, request
@@ -104,6 +105,20 @@ class AlreadyRecorded(RemitError):
 class RunBusy(RemitError):
     code = "run_busy"
     exit_code = 6
+
+
+class AsksUsedUp(RemitError):
+    """People were asked as often within an hour as they are to be: whoever wants to ask waits until then."""
+
+    code = "asks_used_up"
+    exit_code = 3
+
+    def __init__(self, asked: int, *, until: int) -> None:
+        super().__init__(
+            f"people were asked {asked} times within an hour, and are not to be asked more", fix="raise asks in [budget], or wait"
+        )
+        self.until = until
+        """Milliseconds since 1970, UTC."""
 
 
 class ModelTrouble(RemitError):

@@ -11,6 +11,7 @@ import pytest
 from claims import proves
 from journal_world import draft
 from remit.domain.action import Level
+from remit.domain.budget import Budget
 from remit.domain.entry import Draft, Kind
 from remit.domain.run import Run, RunKind
 from remit.domain.steering import Hand
@@ -84,6 +85,7 @@ def test_golden_steering_lines_are_read_as_they_were_meant(tmp_path: Path) -> No
     assert [one.text for one in now.said] == ["call it c", "go on"]
     assert (now.by_hand["b"].state, now.by_hand["b"].result, now.by_hand["b"].note) == (Hand.DONE, {"n": 1}, "typed")
     assert [(plan.by, plan.tainted) for plan in now.plans] == [("ann", False)]
+    assert (now.budget, now.budgets) == (Budget(money=2_500_000, tokens=2000), 2)
 
 
 def test_kind_codes_never_move() -> None:

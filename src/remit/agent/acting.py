@@ -28,6 +28,7 @@ from remit.domain.values import ActionId, JsonValue, QuestionId, action_id, cano
 from remit.errors import BadInput, PlanInvalid
 from remit.gate.clarify import clarify
 from remit.gate.gate import Gate
+from remit.gate.purse import Purse
 from remit.gate.steering import Steer
 from remit.plans.attempts import Attempts, Fate
 from remit.plans.following import fixed
@@ -59,6 +60,7 @@ class Acting:
     clock: Clock
     talk: Talk
     course: Course
+    purse: Purse
     calls: int
     """At most so many in one turn."""
     _used: Counter[str] = field(default_factory=Counter)
@@ -76,7 +78,7 @@ class Acting:
         told: list[Told] = []
         waiting: list[Waits] = []
         for together in self._batches(turn):
-            if self.course.now.paused_by and not all(self._begun(call) for _, call in together):
+            if (self.course.now.paused_by or self.purse.empty()) and not all(self._begun(call) for _, call in together):
                 return None
             for ended in await asyncio.gather(*(self._call(turn, call, index, situation) for index, call in together)):
                 if ended is None:
@@ -243,6 +245,8 @@ class Acting:
             asking = read_ask_call(_args(call))
         except BadInput as error:
             return _skipped(call, str(error), "malformed")
+        if not self._begun(call):
+            self.gate.may_ask()
         reply = await clarify(
             self.gate.journal,
             self.clock,

@@ -34,13 +34,13 @@ class Course:
         self._run = run
         self._gate = gate
         self._talk = talk
-        self._steered = Steered(gate.journal, run)
+        self.steered = Steered(gate.journal, run)
         self._read: dict[int, Plan] = {}
         self._counted: tuple[int, tuple[Planned, list[Step]] | None] = (0, None)
 
     @property
     def now(self) -> Steering:
-        return self._steered.now()
+        return self.steered.now()
 
     @property
     def latest(self) -> Planned | None:

@@ -29,6 +29,7 @@ from pydantic_ai.settings import ModelSettings
 from remit.agent.acting import Acting
 from remit.agent.asking import OnText, Patience, Pause, ask
 from remit.agent.confidence import Measure, measured, worth_measuring
+from remit.agent.costs import Prices, used
 from remit.agent.course import Course
 from remit.agent.ending import last_word
 from remit.agent.own import DEFINITIONS
@@ -44,6 +45,7 @@ from remit.domain.values import JsonValue, QuestionId, canonical, digest
 from remit.errors import AlreadyRecorded, ContextFull, ModelTrouble
 from remit.gate.execution import written
 from remit.gate.gate import Gate
+from remit.gate.purse import Purse
 from remit.plans.rules import rule_plan
 from remit.ports import Clock, Journal, ToolSpec
 
@@ -72,6 +74,8 @@ class Limits:
     same: int = 4
     """Of exactly the same call with exactly the same outcome, likewise."""
     patience: Patience = field(default_factory=Patience)
+    prices: Prices = field(default_factory=dict)
+    """Of models whose price is not publicly known, or not what is paid."""
 
 
 class AgentWorker:
@@ -114,15 +118,21 @@ class AgentWorker:
 
     async def _advance(self, run: Run, gate: Gate, talk: Talk) -> LegEnd:
         course = Course(run, gate, talk)
+        purse = Purse(self._journal, self._clock, run, course.steered)
         if vague(run, talk):
             stopped = LegEnd(state=RunState.STOPPED, summary="stopped before anything was done")
             end = await self._word(run, talk, await what_exactly(run, gate, self._clock), stopped)
             if end is not None:
                 return end
-        acting = Acting(run=run, gate=gate, clock=self._clock, talk=talk, course=course, calls=self._limits.calls)
+        acting = Acting(run=run, gate=gate, clock=self._clock, talk=talk, course=course, purse=purse, calls=self._limits.calls)
         while True:
-            end = _paused(course) or await self._turn(run, talk, course, acting) or await self._trouble(run, gate, talk, course)
-            end = end or _paused(course)
+            end = (
+                _paused(course)
+                or await purse.held()
+                or await self._turn(run, talk, course, acting)
+                or await self._trouble(run, gate, talk, course)
+            )
+            end = end or _paused(course) or await purse.held()
             if end is not None:
                 return end
             try:
@@ -149,7 +159,7 @@ class AgentWorker:
         elif turn is not None and not turn.final:
             ended = await acting.turn(turn)
             if ended is None:
-                return _paused(course) or LegEnd(state=RunState.WAITING, summary="paused")
+                return _paused(course) or await acting.purse.held() or LegEnd(state=RunState.WAITING, summary="paused")
             answered, waiting = ended
             if waiting:
                 return LegEnd(state=RunState.WAITING, summary="a person is asked", waiting=(*waiting, *still))
@@ -225,22 +235,24 @@ class AgentWorker:
         if stop := _unacceptable(response):
             await self._note(run, f"refused@{number}", {"v": 1, "why": stop})
             return stop
-        sure = await self._measured(run, talk, parameters, response)
+        sure, others = await self._measured(run, talk, parameters, response)
         own, wrong = own_response(response, number)
         tools = [self._toolbox.tool(call.tool_name) for call in own.tool_calls]
         body = response_body(
             own, turn=number, tools=tools, wrong=wrong, prints={**self._prints, "history": talk.history[:PRINT]}, sure=sure
-        )
+        ) | {"usage": used([response, *others], self._limits.prices)}
         await self._write(Draft(run=run.id, kind=Kind.MESSAGE, at=self._clock.now(), part=str(number), body=body))
         talk.add_response(body)
         crashpoint("agent.response")
         return ""
 
-    async def _measured(self, run: Run, talk: Talk, parameters: ModelRequestParameters, response: ModelResponse) -> dict[str, JsonValue]:
-        """How sure the model is of what it wants to change. An answer that cannot be had is left out of the count."""
+    async def _measured(
+        self, run: Run, talk: Talk, parameters: ModelRequestParameters, response: ModelResponse
+    ) -> tuple[dict[str, JsonValue], list[ModelResponse]]:
+        """How sure the model is of what it wants to change, and the answers by which that was found."""
         measure = Measure.of(run.spec)
         if measure == Measure() or not worth_measuring(response, self._toolbox):
-            return {}
+            return {}, []
         again = [
             ask(self._model, talk.messages, parameters, patience=self._limits.patience, pause=self._pause)
             for _ in range(measure.samples - 1)
@@ -250,7 +262,7 @@ class AgentWorker:
             if isinstance(one, BaseException):
                 raise one
         answers = [one for one in others if isinstance(one, ModelResponse)]
-        return measured(response, answers, self._toolbox, measure, rule_plan(run.goal))
+        return measured(response, answers, self._toolbox, measure, rule_plan(run.goal)), answers
 
     def _stop(self, talk: Talk) -> str:
         """Why the model is not asked again, or nothing."""

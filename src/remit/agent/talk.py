@@ -296,23 +296,17 @@ def response_body(
     prints: Mapping[str, JsonValue],
     sure: Mapping[str, JsonValue],
 ) -> dict[str, JsonValue]:
-    """The body of part `N`: the response as Pydantic AI persists it; what its calls mean, usage and fingerprint beside it."""
+    """The body of part `N`: the response as Pydantic AI persists it; what its calls mean and a fingerprint beside it."""
     (dumped,) = ModelMessagesTypeAdapter.dump_python([response], mode="json")
     kept = {key: value for key, value in dumped.items() if key not in {"usage", "timestamp", "state"}}
     body: dict[str, JsonValue] = {
         "v": SHAPE,
         "turn": turn,
         "message": scrubbed(kept),
-        "usage": {"in": response.usage.input_tokens, "out": response.usage.output_tokens, **_cached(response)},
         "print": dict(prints),
     }
     optional: dict[str, JsonValue] = {"tools": list(tools), "wrong": dict(wrong), "sure": dict(sure)}
     return body | {name: value for name, value in optional.items() if value}
-
-
-def _cached(response: ModelResponse) -> dict[str, JsonValue]:
-    """Of the input: what the provider had kept from before."""
-    return {"cached": response.usage.cache_read_tokens} if response.usage.cache_read_tokens else {}
 
 
 def seen_body(turn: int, told: Sequence[Told]) -> dict[str, JsonValue]:

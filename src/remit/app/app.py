@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from remit.app.triaging import Triaging
     from remit.config import Config
     from remit.domain.action import Level
+    from remit.domain.budget import Budget
     from remit.domain.held import Held
     from remit.domain.plan import Plan
     from remit.domain.question import Question
@@ -168,10 +169,11 @@ class App:
 
     @cached_property
     def gate(self) -> Gate:
-        from remit.gate.gate import Gate
+        from remit.gate.gate import Gate, Limits
 
         roots = [os.path.realpath(root) for root in self.places.roots]
-        return Gate(journal=self.journal, tools=self.tools, policy=self.policy, clock=self.clock, roots=roots, limits=self._limits)
+        limits = self._limits or Limits(asks=self.config.budget.asks)
+        return Gate(journal=self.journal, tools=self.tools, policy=self.policy, clock=self.clock, roots=roots, limits=limits)
 
     @cached_property
     def undoing(self) -> Undoing:
@@ -209,14 +211,18 @@ class App:
         workers[RunKind.HELD] = HeldWorker(self.clock)
         return Engine(journal=self.journal, gate=self.gate, workers=workers, clock=self.clock, ids=self.ids)
 
-    def open_plan(self, plan: Plan, *, level: Level, who: str) -> Run:
+    def open_plan(self, plan: Plan, *, level: Level, who: str, budget: Budget | None = None) -> Run:
         """Write down a run of a plan file."""
         from remit.domain.run import RunKind
         from remit.plans.spec import to_spec
 
-        return self.engine.open(
-            kind=RunKind.PLAN, goal=plan.goal, level=level, actor=f"plan:{who}", spec=to_spec(plan), roots=self._roots()
-        )
+        spec = {**to_spec(plan), **self._budgeted(budget)}
+        return self.engine.open(kind=RunKind.PLAN, goal=plan.goal, level=level, actor=f"plan:{who}", spec=spec, roots=self._roots())
+
+    def _budgeted(self, budget: Budget | None) -> dict[str, JsonValue]:
+        """The limits of the configuration, and those named for this very run."""
+        limits = self.config.budget.with_(budget) if budget else self.config.budget
+        return {"budget": limits.to_spec()} if limits.to_spec() else {}
 
     def open_chat(self, text: str, *, model: str, material: str = "") -> Run:
         """Write down a conversation that begins with these words: each action of it is its person's to run.
@@ -226,15 +232,15 @@ class App:
         from remit.domain.action import Level
         from remit.domain.run import RunKind
 
-        spec: dict[str, JsonValue] = {"model": model, "chat": True, **({"material": material} if material else {})}
+        spec: dict[str, JsonValue] = {"model": model, "chat": True, **({"material": material} if material else {}), **self._budgeted(None)}
         return self.engine.open(kind=RunKind.AGENT, goal=text, level=Level.OPERATOR, actor=f"agent:{model}", spec=spec, roots=self._roots())
 
-    def open_goal(self, goal: str, *, level: Level, model: str, vague: str = "", measure: Mapping[str, JsonValue] | None = None) -> Run:
-        """Write down a run that a model pursues; `vague` is what its person has to say first, `measure` how its sureness is found."""
+    def open_goal(self, goal: str, *, level: Level, model: str, spec: Mapping[str, JsonValue], budget: Budget | None = None) -> Run:
+        """Write down a run that a model pursues; what is `vague` in `spec` its person has to say first."""
         from remit.domain.run import RunKind
 
-        spec: dict[str, JsonValue] = {"model": model, **({"vague": vague} if vague else {}), **(measure or {})}
-        return self.engine.open(kind=RunKind.AGENT, goal=goal, level=level, actor=f"agent:{model}", spec=spec, roots=self._roots())
+        whole = {"model": model, **spec, **self._budgeted(budget)}
+        return self.engine.open(kind=RunKind.AGENT, goal=goal, level=level, actor=f"agent:{model}", spec=whole, roots=self._roots())
 
     def open_undo(self, plan: UndoPlan, *, who: str) -> Run:
         """Write down an undo; like every run it is carried out leg by leg and survives a crash."""
@@ -319,6 +325,18 @@ class App:
         resolve(name, env=os.environ)
         return name
 
+    def check_price(self, name: str, budget: Budget | None) -> None:
+        """Raises BadInput where money is limited and nobody knows what the model costs."""
+        if self.scripted is not None or not (self.config.budget.with_(budget) if budget else self.config.budget).money:
+            return
+        from remit.agent.costs import unpriced
+        from remit.agent.models import resolve
+
+        if dear := unpriced(resolve(name, env=os.environ), self.config.prices):
+            raise BadInput(
+                f"what {dear} costs is not known, and money is limited", fix=f'say it in remit.toml: [price."{dear}"] with input and output'
+            )
+
     def examine(self) -> Iterator[tuple[str, str, str]]:
         """What remit needs of this machine, by trying: (what, what was seen, how to mend it or '')."""
         from remit.tools.shell.sandbox import Missing, find
@@ -354,7 +372,7 @@ class _AgentRuns:
         self._app = app
 
     async def leg(self, run: Run, gate: Gate) -> LegEnd:
-        from remit.agent.loop import AgentWorker
+        from remit.agent.loop import AgentWorker, Limits
         from remit.agent.models import resolve
         from remit.agent.scripted import as_model
         from remit.app.remembering import learn
@@ -365,7 +383,9 @@ class _AgentRuns:
         on_text = None if self._app.scripted else self._app.on_text
         app = self._app
         run = with_recalled(run, app.journal, app.clock, app.memory)
-        end = await AgentWorker(journal=app.journal, clock=app.clock, model=model, tools=specs, on_text=on_text).leg(run, gate)
+        limits = Limits(prices=app.config.prices)
+        worker = AgentWorker(journal=app.journal, clock=app.clock, model=model, tools=specs, on_text=on_text, limits=limits)
+        end = await worker.leg(run, gate)
         if end.state.final:
             learn(run, end, memory=app.memory, journal=app.journal, clock=app.clock, config=app.config)
         return end

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -18,6 +18,7 @@ from remit.cli.exits import DONE, NOT_DONE, WAITING, exit_code_for
 from remit.cli.person import person
 from remit.cli.planning import PLAN_ENDINGS, read_plan_file
 from remit.domain.action import Level
+from remit.domain.budget import Budget, read_budget
 from remit.domain.run import LegEnd, Run
 from remit.domain.values import JsonValue, RunId, canonical, parse
 from remit.errors import ArgsInvalid, BadInput, RemitError
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
 @click.option(
     "--margin", is_flag=True, help="Of a goal: have the endpoint say how likely its words were, where it can, and use that alike."
 )
+@click.option("--budget", default="", metavar="LIMITS", help="What it may use up: any of money=2.50,tokens=100000,steps=40,minutes=30.")
 @click.option("--wait", type=float, default=0.0, metavar="SECONDS", help="Stay and go on when somebody answers elsewhere.")
 @click.option("--dry-run", is_flag=True, help="Only say what each step of a plan file would be allowed; nothing is run or recorded.")
 @click.option("--json", "as_json", is_flag=True, help="Print only one JSON object at the end.")
@@ -70,6 +72,7 @@ def run(
     inputs: tuple[str, ...],
     samples: int,
     margin: bool,
+    budget: str,
     wait: float,
     dry_run: bool,
     as_json: bool,
@@ -87,7 +90,8 @@ def run(
             told, possible = foretold(app, plan, _level(app, level, plan))
             click.echo(told)
             sys.exit(DONE if possible else NOT_DONE)
-        opened = _open(app, what, level, model, _inputs(inputs), _measure(samples, margin=margin))
+        limits = read_budget(budget) if budget else None
+        opened = _open(app, what, _Wish(level, model, _inputs(inputs), _measure(samples, margin=margin), limits))
         if not as_json:
             click.echo(f"run {opened.id} at level {opened.level} in {', '.join(opened.roots)}")
             if level is None and opened.level is not Level.CONSULTANT:
@@ -154,41 +158,51 @@ def _measure(samples: int, *, margin: bool) -> dict[str, JsonValue]:
     return Measure(samples=samples, margin=margin).checked().to_spec()
 
 
-def _open(
-    app: App, what: str, level: str | None, model: str | None, inputs: Mapping[str, JsonValue], measure: Mapping[str, JsonValue]
-) -> Run:
+class _Wish(NamedTuple):
+    """What the person said beside what is to be done."""
+
+    level: str | None
+    model: str | None
+    inputs: Mapping[str, JsonValue]
+    measure: Mapping[str, JsonValue]
+    budget: Budget | None
+
+
+def _open(app: App, what: str, wish: _Wish) -> Run:
     if what.endswith(PLAN_ENDINGS):
-        _no_model(measure)
-        return _open_plan(app, read_plan_file(app, what, inputs), level)
+        _no_model(wish.measure)
+        return _open_plan(app, read_plan_file(app, what, wish.inputs), wish)
     if not what.strip() or _is_folder(what):
         raise BadInput(f"{what!r} is neither a plan file nor a goal", fix="give a .toml or .yaml file, or say in words what shall be done")
-    if inputs:
+    if wish.inputs:
         raise BadInput("--set fills inputs of a plan file, and this is a goal", fix="put the values into the goal")
-    name = model or os.environ.get("REMIT_MODEL", "")
+    name = wish.model or os.environ.get("REMIT_MODEL", "")
     if name in {"", RULES}:
-        return _by_rules(app, what, level, named=bool(name), measure=measure)
+        return _by_rules(app, what, wish, named=bool(name))
     name = app.check_model(name)
+    app.check_price(name, wish.budget)
     found = triage(app.triaging.task(what, None))
-    chosen = Level(level) if level else stricter(Level.CONSULTANT, found.level)
-    opened = app.open_goal(what, level=chosen, model=name, vague=found.vague, measure=measure)
-    app.triaging.remember(opened, found, Level(level) if level else None)
+    chosen = Level(wish.level) if wish.level else stricter(Level.CONSULTANT, found.level)
+    spec = {**wish.measure, **({"vague": found.vague} if found.vague else {})}
+    opened = app.open_goal(what, level=chosen, model=name, spec=spec, budget=wish.budget)
+    app.triaging.remember(opened, found, Level(wish.level) if wish.level else None)
     if told := app.measured.told(name):
         click.echo(f"  {told}", err=True)
     return opened
 
 
-def _by_rules(app: App, goal: str, level: str | None, *, named: bool, measure: Mapping[str, JsonValue]) -> Run:
+def _by_rules(app: App, goal: str, wish: _Wish, *, named: bool) -> Run:
     """A goal in one of the few sentences that need no model. Raises ModelUnset or BadInput for any other."""
     plan = rule_plan(goal)
     if plan is None:
         if not named:
             app.check_model("")
         raise BadInput("the rule planner does not know how to do this", fix=f"it knows: {'; '.join(KNOWN)}")
-    _no_model(measure)
+    _no_model(wish.measure)
     click.echo("planned by rules, without a model:", err=True)
     for step in plan.steps:
         click.echo(f"  {step.id}  {step.way.tool}  {show.clean(canonical(step.way.args), keep='')}", err=True)
-    return _open_plan(app, plan, level)
+    return _open_plan(app, plan, wish)
 
 
 def _no_model(measure: Mapping[str, JsonValue]) -> None:
@@ -196,10 +210,11 @@ def _no_model(measure: Mapping[str, JsonValue]) -> None:
         raise BadInput("--samples and --margin are about a model, and a plan needs none", fix="leave them out")
 
 
-def _open_plan(app: App, plan: Plan, level: str | None) -> Run:
+def _open_plan(app: App, plan: Plan, wish: _Wish) -> Run:
     found = triage(app.triaging.task(plan.goal, plan))
-    chosen = Level(level) if level else plan.level
-    opened = app.open_plan(plan, level=chosen or stricter(Level.CONSULTANT, found.level), who=person())
+    chosen = Level(wish.level) if wish.level else plan.level
+    level = chosen or stricter(Level.CONSULTANT, found.level)
+    opened = app.open_plan(plan, level=level, who=person(), budget=wish.budget)
     app.triaging.remember(opened, found, chosen)
     return opened
 

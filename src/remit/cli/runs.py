@@ -23,7 +23,7 @@ _GOAL = 80
 _PATIENCE: Final = 60.0
 """Seconds that a run under way is waited for."""
 _LOOK: Final = 0.2
-_STEERING = ("plan", "level", "pause", "say", "take", "done", "back", "promote", "chat")
+_STEERING = ("plan", "level", "pause", "say", "take", "done", "back", "promote", "chat", "budget")
 
 
 class _Runs(click.Group):

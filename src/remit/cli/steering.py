@@ -15,6 +15,7 @@ from remit.cli.finding import find_run
 from remit.cli.person import person
 from remit.cli.planning import read_text
 from remit.domain.action import Level
+from remit.domain.budget import read_budget, told
 from remit.domain.run import Run
 from remit.domain.steering import Hand
 from remit.domain.values import parse
@@ -85,6 +86,21 @@ def chat(ctx: click.Context) -> None:
     with _steered(ctx) as (app, run):
         app.steer.to_chat(run.id, who=person())
         click.echo(f"`remit chat --continue {run.id}` talks with it")
+
+
+@click.command()
+@click.argument("limits", required=False)
+@click.pass_context
+def budget(ctx: click.Context, limits: str | None) -> None:
+    """Show what the run has used up, or say what it may: LIMITS are money=2.50,tokens=100000,steps=40,minutes=30, any of them."""
+    with _steered(ctx) as (app, run):
+        if limits:
+            app.steer.budget(run.id, read_budget(limits), who=person())
+        allowed, spent = app.steer.spending(run)
+        for name, used in spent.items():
+            click.echo(told(name, used, allowed[name]) + ("" if allowed[name] else " (no limit)"))
+        if limits:
+            click.echo(f"`remit resume {run.id}` goes on where it waited")
 
 
 @click.command()

@@ -39,7 +39,7 @@ def main() -> None:
 
 def _open(app: App, *, shell: bool) -> RunId:
     goal = GOAL if shell else GOAL_WITHOUT_SHELL
-    return app.open_goal(goal, level=Level.CONSULTANT, model="scripted").id
+    return app.open_goal(goal, level=Level.CONSULTANT, model="scripted", spec={}).id
 
 
 async def _pursue(app: App, run: RunId) -> None:

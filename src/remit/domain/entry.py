@@ -27,6 +27,7 @@ class Kind(StrEnum):
     PAUSED = "paused"
     SAID = "said"
     TAKEN = "taken"
+    BUDGET = "budget"
     LEG = "leg"
     MESSAGE = "message"
     NOTE = "note"

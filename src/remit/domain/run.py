@@ -63,3 +63,5 @@ class LegEnd:
     state: RunState
     summary: str = ""
     waiting: tuple[QuestionId, ...] = ()
+    until: int = 0
+    """For one that waits for no answer: when it may go on. Milliseconds since 1970, UTC."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from remit.domain.action import Level
+from remit.domain.budget import Budget
 from remit.domain.values import JsonValue
 
 
@@ -64,6 +65,10 @@ class Steering:
     chat: bool = False
     """A conversation: it waits for its person after each answer, instead of ending."""
     paused_by: str = ""
+    budget: Budget = field(default_factory=Budget)
+    """What people gave since the run was opened."""
+    budgets: int = 0
+    """How often they did."""
     said: tuple[Said, ...] = ()
     plans: tuple[Planned, ...] = ()
     by_hand: Mapping[str, ByHand] = field(default_factory=dict)

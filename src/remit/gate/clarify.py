@@ -80,6 +80,15 @@ async def clarify(
     return Waiting(action=question_for, question=question)
 
 
+async def withdraw(journal: Journal, clock: Clock, question_for: ActionId) -> None:
+    """Nobody need answer it any more, where it is open."""
+    run, _, name = question_for.partition("/")
+    record = fold(question_for, journal.read(RunId(run), action=name))
+    if record.asked and not record.asked[-1].settled:
+        body = {"why": "withdrawn"}
+        await _write(journal, Draft(run=RunId(run), action=name, part=":1", kind=Kind.SETTLED, at=clock.now(), body=body))
+
+
 async def _write(journal: Journal, draft: Draft) -> None:
     try:
         await written(journal.append([draft], durable=False))

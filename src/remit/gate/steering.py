@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Final
 
 from remit.domain.action import Level
+from remit.domain.budget import Budget
 from remit.domain.entry import Draft, Entry, Kind
 from remit.domain.run import Run
 from remit.domain.steering import ByHand, Hand, Planned, Said, Steering
@@ -18,7 +19,7 @@ from remit.domain.values import JsonValue, RunId, parse
 from remit.errors import AlreadyRecorded, BadInput
 from remit.ports import Clock, Journal
 
-STEERS: Final = (Kind.LEVEL, Kind.PAUSED, Kind.SAID, Kind.TAKEN, Kind.PLAN)
+STEERS: Final = (Kind.LEVEL, Kind.PAUSED, Kind.SAID, Kind.TAKEN, Kind.PLAN, Kind.BUDGET)
 LONGEST_SAID: Final = 20_000
 AGENT: Final = "agent"
 _TRIES: Final = 20
@@ -32,6 +33,11 @@ class Steered:
         self._run = run.id
         self._read = 0
         self._now = Steering(level=run.level, chat=run.spec.get("chat") is True)
+
+    @property
+    def last(self) -> Steering:
+        """As it was when it was last read, by whoever has just done so."""
+        return self._now
 
     def now(self) -> Steering:
         for entry in self._journal.read(self._run, kinds=STEERS, after=self._read):
@@ -66,6 +72,10 @@ class Steer:
 
     def go_on(self, run: RunId, *, who: str) -> None:
         self._write(run, Kind.PAUSED, {"on": False, "who": who})
+
+    def budget(self, run: RunId, budget: Budget, *, who: str, once: str = "") -> None:
+        """What it may use up from here on, in all; what is not named stays as it was."""
+        self._write(run, Kind.BUDGET, {"budget": budget.to_spec(), "who": who}, once=once)
 
     def say(self, run: RunId, text: str, *, who: str, material: str = "") -> None:
         """Raises BadInput for words that are none, or too many."""
@@ -113,6 +123,9 @@ def _folded(before: Steering, entry: Entry) -> Steering:
         case Kind.SAID:
             one = Said(n=entry.n, text=str(body.get("text", "")), who=who, material=str(body.get("material", "")))
             return replace(before, said=(*before.said, one))
+        case Kind.BUDGET:
+            given = before.budget.with_(Budget.of(body.get("budget")))
+            return replace(before, budget=given, budgets=before.budgets + 1)
         case Kind.TAKEN:
             hand = Hand(str(body.get("state", Hand.BACK)))
             taken = ByHand(n=entry.n, state=hand, who=who, note=str(body.get("note", "")), result=body.get("result"))

@@ -13,7 +13,7 @@ from remit.domain.receipt import Waiting
 from remit.domain.record import question_from
 from remit.domain.run import LegEnd, Run, RunKind, RunState
 from remit.domain.values import JsonValue, RunId, action_id, split_id
-from remit.errors import AlreadyRecorded, BadInput
+from remit.errors import AlreadyRecorded, AsksUsedUp, BadInput
 from remit.gate.gate import Gate
 from remit.ports import Clock, Ids, Journal
 from remit.runs.runs import Runs
@@ -87,7 +87,10 @@ class Engine:
                 )
             number = loaded.leg + 1
             self._journal.append([self._draft(run, Kind.LEG, {"remit": __version__}, part=f"{number}")], durable=False).result()
-            end = await worker.leg(loaded, self._gate)
+            try:
+                end = await worker.leg(loaded, self._gate)
+            except AsksUsedUp as enough:  # all that was done is recorded: the next leg goes on where this one wanted to ask
+                end = LegEnd(state=RunState.WAITING, summary=enough.message, until=enough.until)
             await self._gate.flush()
             if end.state.final:
                 unknown = await self._look_after(run)

@@ -25,6 +25,7 @@ from remit.domain.values import JsonValue, action_id, canonical, fields, parse
 from remit.errors import PlanInvalid
 from remit.gate.clarify import Inquiry, Reply, clarify
 from remit.gate.gate import Gate
+from remit.gate.purse import Purse
 from remit.gate.steering import Steered
 from remit.plans.attempts import Attempts, Ended, Fate
 from remit.plans.following import fixed
@@ -47,6 +48,7 @@ class Progress:
     plan: Plan
     gate: Gate
     steered: Steered
+    purse: Purse
     plans: int
     """How many plans there were when this one was read: with another, the leg starts over."""
     results: dict[str, JsonValue]
@@ -54,6 +56,8 @@ class Progress:
     stopped: bool = False
     paused: str = ""
     """By whom, once that kept anything from beginning."""
+    short: bool = False
+    """Whether what the run may use up kept anything from beginning."""
 
     @property
     def attempts(self) -> Attempts:
@@ -70,10 +74,11 @@ class Progress:
 
     def kept(self, name: str) -> bool:
         """Whether this attempt may not begin, and has not begun yet."""
-        paused = self.steered.now().paused_by
-        if not (self.stopped or paused or self.changed) or self.began(name):
+        paused, short = self.steered.now().paused_by, self.purse.empty()
+        if not (self.stopped or paused or self.changed or short) or self.began(name):
             return False
         self.paused = self.paused or paused
+        self.short |= short
         return True
 
     def goes_on(self) -> bool:
@@ -124,13 +129,16 @@ class PlanWorker:
     async def leg(self, run: Run, gate: Gate) -> LegEnd:
         """Go as far as possible. Raises PlanInvalid when the journalled plan cannot be read."""
         steered = Steered(gate.journal, run)
+        purse = Purse(gate.journal, self._clock, run, steered)
         while True:
             plans = steered.now().plans
             plan = from_spec(plans[-1].spec if plans else run.spec)
-            progress = Progress(run=run, plan=plan, gate=gate, steered=steered, plans=len(plans), results={"inputs": dict(plan.inputs)})
+            results: dict[str, JsonValue] = {"inputs": dict(plan.inputs)}
+            progress = Progress(run=run, plan=plan, gate=gate, steered=steered, purse=purse, plans=len(plans), results=results)
             await self._steps(progress)
-            if not progress.outdated:
-                return _summary(progress)
+            held = await purse.held() if progress.short and not progress.outdated else None
+            if held is not None or not (progress.outdated or progress.short):
+                return held or _summary(progress)
 
     async def _steps(self, progress: Progress) -> None:
         left = list(progress.plan.steps)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Final
 
 from remit.domain.action import Level
+from remit.domain.budget import Budget
 from remit.domain.entry import Kind
 from remit.domain.plan import Plan, Way
 from remit.domain.record import State, fold
@@ -13,6 +15,7 @@ from remit.domain.run import Run, RunKind
 from remit.domain.steering import Hand, Steering
 from remit.domain.values import ActionId, JsonValue, RunId, fields, parse
 from remit.errors import BadInput, NotFound
+from remit.gate.purse import Purse
 from remit.gate.steering import Steer, Steered
 from remit.plans.keeping import as_done
 from remit.plans.spec import from_spec, to_spec
@@ -31,6 +34,7 @@ class SteerRuns:
     def __init__(self, journal: Journal, clock: Clock) -> None:
         self._journal = journal
         self._runs = Runs(journal)
+        self._clock = clock
         self._steer = Steer(journal, clock)
 
     def now(self, run: Run) -> Steering:
@@ -97,6 +101,17 @@ class SteerRuns:
     def to_chat(self, run: RunId, *, who: str) -> None:
         self._conversing(run, chat=False)
         self._steer.to_chat(run, who=who)
+
+    def budget(self, run: RunId, budget: Budget, *, who: str) -> None:
+        self._steer.budget(self._open(run).id, budget, who=who)
+
+    def spending(self, run: Run) -> tuple[dict[str, int], dict[str, int]]:
+        """What it may use up, and what it has, by name."""
+        steered = Steered(self._journal, run)
+        steered.now()
+        purse = Purse(self._journal, self._clock, run, steered)
+        spent = purse.spent(at_work=False)
+        return asdict(purse.budget), {name: value for name, value in asdict(spent).items() if name != "asks"}
 
     def take(self, run: RunId, step: str, *, who: str) -> bool:
         """Whether an attempt at it is under way."""
