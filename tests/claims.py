@@ -388,6 +388,8 @@ CLAIMS: Final[dict[str, str]] = {
     "sql.undo_of_a_thousand": "A thousand random writes are taken back to the same dump.",
     "start.commands_are_light": "Answering, listing and reading the journal load neither the agent's libraries nor the policy engine.",
     "start.import_is_bare": "`import remit` loads the standard library at most.",
+    "stats.bound": "The bound on a rate of errors holds at all moments together, with its published numbers, exactly.",
+    "stats.recomputed": "Every number of remit stats is what the journal says, counted a second time in other words.",
     "steering.by_hand": "A step that a person takes over is theirs; handed back as done its checks look; undo spares what they did.",
     "steering.killed": "Killed between any two words of its person, a run goes on as it was steered; each effect once.",
     "steering.level": "A level changed while a run is under way counts from its next decision.",
