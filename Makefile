@@ -34,6 +34,7 @@ bench: $(VENV)/.ready
 	$(BIN)/python benchmarks/overhead.py
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/retry.py
+	$(BIN)/python benchmarks/long_run.py
 	$(BIN)/python benchmarks/double_delivery.py --trials 1000
 	$(BIN)/python benchmarks/faults.py --kills 1000 --families all
 

@@ -30,6 +30,7 @@ OPEN: Final[dict[str, str]] = {
 """Promised, and not proved: each says what is missing or what was measured."""
 
 MEASURED: Final[dict[str, str]] = {
+    "agent.growth": "A step of an agent at number 1,000 costs at most 1.5 times that at number 20: `growth_1000`. benchmarks/long_run.py",
     "cost.actions_per_commit": "A hundred runs at once share commits, bound by CPU: `actions_per_commit` >= 10. benchmarks/overhead.py",
     "cost.bytes": "An action takes at most 800 bytes of journal: `bytes_per_action`. benchmarks/overhead.py",
     "cost.growth": "Cost at step 5,000 of a run at most 1.1 times that at step 10: `growth_5000`. benchmarks/overhead.py",
@@ -70,7 +71,7 @@ CLAIMS: Final[dict[str, str]] = {
     "agent.killed_many_times": "Nine deaths of one run, one after the other, each a step further; the end and the effects are the same.",
     "agent.killed_resumes": "Kill -9 at a named point, then the same leg again: each effect once, each journalled response asked for once.",
     "agent.local": "A model in a file runs in remit's own process, reached by nobody else; what it calls passes the gate, and what it lacks is said.",
-    "agent.long_conversations": "A conversation that grew too long goes on with half its turns in remit's own summary; the whole stays in the journal.",
+    "agent.long_conversations": "A conversation that grew long goes on with half its turns in remit's own summary, and its plan; the whole stays in the journal.",
     "agent.made_up_names": "Names no endpoint would take back: each call is refused by the gate, and the history that goes out has legal names only.",
     "agent.malformed_bounded": "Broken calls and empty turns count alike, a good turn between them starts the count again, and a new leg does not.",
     "agent.message_golden": "The golden lines load into the same conversation, and a response written today has the same shape.",

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,14 +32,20 @@ class Pauses(list[float]):
 
 
 def run(
-    w: World, address: str, *, patience: Patience | None = None, pauses: Pauses | None = None, name: str = "openai-compatible:tiny"
+    w: World,
+    address: str,
+    *,
+    patience: Patience | None = None,
+    pauses: Pauses | None = None,
+    name: str = "openai-compatible:tiny",
+    live: int = 100,
 ) -> LegEnd:
     worker = AgentWorker(
         journal=w.journal,
         clock=w.clock,
         model=resolve(name, env={"REMIT_BASE_URL": address}),
         tools=w.specs,
-        limits=Limits(patience=patience or Patience(attempts=3, silence=5.0, request=10.0)),
+        limits=Limits(patience=patience or Patience(attempts=3, silence=5.0, request=10.0), live=live),
         pause=pauses if pauses is not None else Pauses(),
     )
     return asyncio.run(worker.leg(w.run, w.gate))
@@ -61,7 +68,7 @@ def test_several_calls_under_one_repeated_id_run_in_order_and_are_answered_under
         tools = {t["function"]["name"]: t["function"] for t in server.asked[0]["tools"]}
         assert tools["count-up"]["parameters"] == w.count.spec.schema
         usage = [body["usage"] for part, body in w.messages() if not part.endswith(".seen")]
-        assert usage == [{"in": 11, "out": 7}] * 3
+        assert usage == [{"in": 11, "out": 7, "unpriced": 18}] * 3
 
 
 @proves("agent.made_up_names")
@@ -88,7 +95,7 @@ def test_the_anthropic_road_is_the_same(tmp_path: Path) -> None:
         answers = server.asked[2]["messages"][-1]["content"]
         assert [a["tool_use_id"] for a in answers] == ["c0001x000", "c0001x001"]
         assert "gate" in str(server.asked[0]["system"])
-        assert w.messages()[0][1]["usage"] == {"in": 11, "out": 7}
+        assert w.messages()[0][1]["usage"] == {"in": 11, "out": 7, "unpriced": 18}
     assert pauses == [1.0]
 
 
@@ -190,6 +197,27 @@ def test_a_conversation_that_grew_too_long_goes_on_shorter(tmp_path: Path) -> No
     assert "you said: step 1" in text
     assert 'you called count-up {"by":6}' in text
     assert text.count("What happened before") == 1
+
+
+@proves("agent.long_conversations")
+def test_what_a_model_is_shown_does_not_grow_with_the_run_and_keeps_its_plan(tmp_path: Path) -> None:
+    """Never more turns than the limit; the plan of the first turn, and how far it is, stands in every request, also after a crash."""
+    steps = [{"id": f"s{n}", "tool": "count-up", "args": {"by": n}, "reason": "so"} for n in range(1, 30)]
+    ups = [Reply(calls=[("count-up", f'{{"by":{n}}}')]) for n in range(1, 29)]
+    with Loopback([Reply(calls=[("plan", json.dumps({"steps": steps}))]), *ups, *[Fail(status=500)] * 3]) as server, world(tmp_path) as w:
+        with pytest.raises(ModelTrouble):
+            run(w, server.address, live=6)
+        longest = max(sum(message["role"] == "assistant" for message in body["messages"]) for body in server.asked)
+        texts = ["\n".join(str(message["content"]) for message in body["messages"]) for body in server.asked]
+    assert longest <= 6
+    assert len(w.count.lines()) == 28
+    assert all("Your plan as it stands now" in text and "- s29: count.up" in text for text in texts[8:])
+    assert '- s2: count.up {"by":2}: done' in texts[-1]
+    assert '- s29: count.up {"by":29}: to do' in texts[-1]
+    with Loopback([Reply(calls=[("count-up", '{"by":29}')]), DONE]) as server, world(tmp_path) as w:
+        assert run(w, server.address, live=6).state is RunState.DONE
+        assert "- s29: count.up" in str(server.asked[0]["messages"])
+    assert len(w.count.lines()) == 29
 
 
 @proves("agent.long_conversations")

@@ -103,16 +103,16 @@ def test_clear_tickets_are_answered_and_the_unclear_one_is_handed_over_with_how_
 
 @proves("agent.confidence")
 def test_a_record_of_such_calls_stands_with_the_next_question(remit: Program, there: Desk) -> None:
-    """What people said of calls that were about as sure is counted; an answer that could not be had is left out of the count."""
+    """What people said of calls that were about as sure is counted; an answer that could not be had is none that wants it."""
     again = (PLAN, calls("http-desk-tickets"), REFUND, OVER, Fail(status=400))
     with Model(*again) as model:
         assert remit("run", GOAL, "--level", "approver", "--samples", "3", **model.env).code == 3
         first = question(remit)
-        assert "1 of 2 answers want this" in first["why"]
+        assert "1 of 3 answers want this (1 could not be had)" in first["why"]
         remit("deny", first["id"], "--no-resume")
     with Model(*again) as model:
         remit("run", GOAL, "--level", "approver", "--samples", "3", **model.env)
-    assert "of 1 calls of http.desk.reply that were about as sure (50 %), 1 were denied" in remit.json("inbox", "--json")[-1]["record"]
+    assert "of 1 calls of http.desk.reply that were about as sure (33 %), 1 were denied" in remit.json("inbox", "--json")[-1]["record"]
     assert there.done == []
 
 

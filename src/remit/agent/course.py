@@ -20,6 +20,7 @@ from remit.gate.steering import AGENT, Steered
 from remit.plans.following import steps_of
 from remit.plans.spec import from_spec
 
+_ARGS: Final = 200
 _HANDED: Final = {
     Hand.TAKEN: "{who} takes over the step {step}: leave it to them",
     Hand.DONE: "{who} did the step {step} by hand. {note}",
@@ -122,6 +123,18 @@ class Course:
         found = steps_of(self.plan.steps, tool, args, self._known(self.latest)) if self.plan and self.latest else []
         passed = self.passed if len(found) > 1 else {}
         return next((step for step in found if step.id not in passed), found[0] if found else None)
+
+    @property
+    def standing(self) -> str:
+        """The plan and how far it is, for a conversation in which it was made long ago."""
+        plan = self.plan
+        if plan is None:
+            return ""
+        hands = {step: f"{hand.state} by {hand.who}" for step, hand in self.now.by_hand.items() if hand.state is not Hand.BACK}
+        waits = {left.step: "waits for your person" for left in self._talk.waiting.values()}
+        states = {**dict.fromkeys(self.passed, "done"), **hands, **waits, **dict.fromkeys(self._talk.denied, "refused by your person")}
+        lines = [f"- {step.id}: {step.way.tool} {canonical(step.way.args)[:_ARGS]}: {states.get(step.id, 'to do')}" for step in plan.steps]
+        return "\n".join(["Your plan as it stands now:", *lines])
 
     @property
     def passed(self) -> dict[str, str]:

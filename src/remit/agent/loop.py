@@ -65,6 +65,8 @@ class Limits:
     turns: int = 50
     calls: int = 16
     """In one turn; what exceeds it is not run, and the model is told so."""
+    live: int = 100
+    """Turns that the model is shown whole, at most: what is older it is told in short, so that a step costs no more late than early."""
     malformed: int = 3
     """Malformed turns in a row."""
     refusals: int = 3
@@ -135,15 +137,21 @@ class AgentWorker:
             end = end or _paused(course) or await purse.held()
             if end is not None:
                 return end
-            try:
-                stop = self._stop(talk) or await self._ask(run, talk, chat=course.now.chat)
-            except ContextFull as full:
-                if await self._shorten(run, talk):
-                    continue
-                stop = full.message
+            stop = await self._next(run, talk, course)
             if stop:
                 state = RunState.WAITING if course.now.chat else RunState.COULD_NOT
                 return LegEnd(state=state, summary=f"{stop}. {tried(talk)}")
+
+    async def _next(self, run: Run, talk: Talk, course: Course) -> str:
+        """Ask the model for its next turn, of as much as it takes; why not, where it is not asked any more."""
+        if talk.turns - talk.left_out >= self._limits.live:
+            await self._shorten(run, talk, course)
+        while True:
+            try:
+                return self._stop(talk) or await self._ask(run, talk, chat=course.now.chat)
+            except ContextFull as full:
+                if not await self._shorten(run, talk, course):
+                    return full.message
 
     async def _turn(self, run: Run, talk: Talk, course: Course, acting: Acting) -> LegEnd | None:
         """Make of the open turn what it says, and tell the model, also what its person said meanwhile."""
@@ -208,9 +216,9 @@ class AgentWorker:
         talk.add_seen(body)
         crashpoint("agent.seen")
 
-    async def _shorten(self, run: Run, talk: Talk) -> bool:
+    async def _shorten(self, run: Run, talk: Talk, course: Course) -> bool:
         """Leave half of the turns out, and say what stands for them."""
-        body = talk.shorter()
+        body = talk.shorter(course.standing)
         if body is None:
             return False
         await self._write(Draft(run=run.id, kind=Kind.MESSAGE, at=self._clock.now(), part=f"{body['turns']}.short", body=body))

@@ -157,8 +157,11 @@ class Talk:
         else:
             self.add_response(body)
 
-    def shorter(self) -> dict[str, JsonValue] | None:
-        """How half of the turns that are there can be left out: the body of part `N.short`; None when nothing is left to leave out."""
+    def shorter(self, standing: str) -> dict[str, JsonValue] | None:
+        """How half of the turns that are there can be left out: the body of part `N.short`; None when nothing is left to leave out.
+
+        `standing` is what counts from here on, however long ago it was said.
+        """
         leave = (self.turns - self.left_out) // 2
         if not leave or self.open is not None:
             return None
@@ -166,12 +169,14 @@ class Talk:
             "v": SHAPE,
             "turns": self.left_out + leave,
             "summary": summary(self.messages[1 : self._begin(self.left_out + leave)], self.short),
+            **({"standing": standing} if standing else {}),
         }
 
     def shorten(self, body: Mapping[str, JsonValue]) -> None:
         turns = int(str(body.get("turns", 0)))
         self.short = str(body.get("summary", ""))
-        opening = ModelRequest(parts=[UserPromptPart(self.first), UserPromptPart(self.short)])
+        said = [self.first, self.short, *([str(body["standing"])] if body.get("standing") else [])]
+        opening = ModelRequest(parts=[UserPromptPart(text) for text in said])
         self.messages = [opening, *self.messages[self._begin(turns) :]]
         self.left_out = turns
         self.history = digest(self.history, canonical(body.get("summary")))

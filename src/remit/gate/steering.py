@@ -40,9 +40,11 @@ class Steered:
         return self._now
 
     def now(self) -> Steering:
-        for entry in self._journal.read(self._run, kinds=STEERS, after=self._read):
+        # all lines, as each is passed once: of those of some kinds only, a search would begin at the last of them every time
+        for entry in self._journal.read(self._run, after=self._read):
             self._read = entry.n
-            self._now = _folded(self._now, entry)
+            if entry.kind in STEERS:
+                self._now = _folded(self._now, entry)
         return self._now
 
 
