@@ -24,6 +24,11 @@
     input = 0.5
     output = 1.5
 
+    [trigger.orders]                             # a signed event begins a run; `remit serve` listens at /hooks/orders
+    secret = "${ORDERS_SECRET}"                  # whsec_…, as Standard Webhooks have it; or cron = "0 9 * * MON" with zone and missed
+    plan = "/home/ann/order.toml"                # or goal = "…", with model and level; draft = true only proposes
+    root = "/home/ann/orders"                    # the folder it works in
+
     [calendar.work]                              # a CalDAV calendar, by the name that agents use
     url = "https://dav.example/ann/work/"
     user = "ann"
@@ -145,6 +150,24 @@ class Site:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Trigger:
+    """One `[trigger.NAME]`: what begins by itself, on a signed event or at times."""
+
+    secret: str = ""
+    cron: str = ""
+    zone: str = "UTC"
+    missed: str = "once"
+    """What becomes of times at which nothing ran: `once` for all of them, `all`, or `skip`."""
+    goal: str = ""
+    plan: Path | None = None
+    level: str = ""
+    model: str = ""
+    root: Path
+    draft: bool = False
+    """It only proposes: whatever it would do waits for a person."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """Everything that `remit.toml` may say."""
 
@@ -163,6 +186,7 @@ class Config:
     """What each run may use up, unless it is told otherwise."""
     prices: Mapping[str, tuple[Decimal, Decimal]] = field(default_factory=dict)
     """By a model's name: US dollars for a million tokens in, and out."""
+    triggers: Mapping[str, Trigger] = field(default_factory=dict)
     secrets: tuple[str, ...] = ()
     """What stands in it from the environment, and its passwords: values that belong nowhere else."""
 
@@ -178,7 +202,7 @@ def load(path: Path, env: Mapping[str, str]) -> Config:
         return Config()
     except (OSError, ValueError, RecursionError) as error:
         raise BadInput(f"{path} cannot be read: {error}", fix="mend or remove it") from None
-    _only(top, {"browser", "budget", "calendar", "http", "journal", "mail", "mcp", "price", "sql", "tools"}, str(path))
+    _only(top, {"browser", "budget", "calendar", "http", "journal", "mail", "mcp", "price", "sql", "tools", "trigger"}, str(path))
     tools = top.get("tools", [])
     if not isinstance(tools, list) or not all(isinstance(one, str) and one.startswith(("/", "~")) for one in tools):
         raise BadInput(f"{path}: tools is no list of absolute paths", fix='write tools = ["/home/ann/my_tools.py"]')
@@ -192,6 +216,7 @@ def load(path: Path, env: Mapping[str, str]) -> Config:
         sites={name: _site(body, where, env) for name, body, where in _tables(top, "browser", path)},
         budget=_budget(_table(top.get("budget", {}), f"{path}: budget"), f"{path}: budget"),
         prices={name: _price(body, where) for name, body, where in _tables(top, "price", path)},
+        triggers={name: _trigger(body, where, env) for name, body, where in _tables(top, "trigger", path)},
         journal=_filled(top["journal"], "journal", env) if "journal" in top else "",
         tools=tuple(Path(one).expanduser() for one in tools),
         secrets=(*(env[name] for name in _VARIABLE.findall(text) if name in env), *(one.password for one in calendars.values())),
@@ -288,6 +313,38 @@ def _undo(value: Any, where: str) -> tuple[str, Mapping[str, Any]]:
     body = _table(value, where)
     _only(body, {"operation", "args"}, where)
     return _is(body.get("operation"), str, f"{where}.operation", "the name of an operation"), _table(body.get("args", {}), f"{where}.args")
+
+
+def _trigger(body: dict[str, Any], where: str, env: Mapping[str, str]) -> Trigger:
+    words = ("secret", "cron", "zone", "missed", "goal", "level", "model")
+    _only(body, {*words, "plan", "root", "draft"}, where)
+    texts = {name: _filled(body[name], f"{where}.{name}", env) for name in words if name in body}
+    for one, other, what in (("secret", "cron", "when it begins"), ("goal", "plan", "what is done")):
+        if (one in body) == (other in body):
+            raise BadInput(f"{where} needs {one} or {other}, and not both", fix=f"they say {what}")
+    if texts.get("missed", "once") not in {"once", "all", "skip"}:
+        raise BadInput(f"{where}.missed is {texts['missed']!r}", fix="say once, all or skip")
+    plan = _path(body["plan"], f"{where}.plan") if "plan" in body else None
+    draft = _is(body.get("draft", False), bool, f"{where}.draft", "true or false")
+    return Trigger(
+        root=_path(body.get("root"), f"{where}.root"),
+        plan=plan,
+        draft=draft,
+        secret=texts.get("secret", ""),
+        cron=texts.get("cron", ""),
+        zone=texts.get("zone", "UTC"),
+        missed=texts.get("missed", "once"),
+        goal=texts.get("goal", ""),
+        level=texts.get("level", ""),
+        model=texts.get("model", ""),
+    )
+
+
+def _path(value: Any, where: str) -> Path:
+    text = _is(value, str, where, "an absolute path")
+    if not text.startswith(("/", "~")):
+        raise BadInput(f"{where} is no absolute path", fix="write it as /home/ann/…")
+    return Path(text).expanduser()
 
 
 def _is(value: Any, kind: type[_T], where: str, what: str) -> _T:

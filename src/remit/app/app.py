@@ -216,10 +216,10 @@ class App:
         from remit.domain.run import RunKind
         from remit.plans.spec import to_spec
 
-        spec = {**to_spec(plan), **self._budgeted(budget)}
-        return self.engine.open(kind=RunKind.PLAN, goal=plan.goal, level=level, actor=f"plan:{who}", spec=spec, roots=self._roots())
+        spec = {**to_spec(plan), **self.budgeted(budget)}
+        return self.engine.open(kind=RunKind.PLAN, goal=plan.goal, level=level, actor=f"plan:{who}", spec=spec, roots=self.roots)
 
-    def _budgeted(self, budget: Budget | None) -> dict[str, JsonValue]:
+    def budgeted(self, budget: Budget | None) -> dict[str, JsonValue]:
         """The limits of the configuration, and those named for this very run."""
         limits = self.config.budget.with_(budget) if budget else self.config.budget
         return {"budget": limits.to_spec()} if limits.to_spec() else {}
@@ -232,15 +232,15 @@ class App:
         from remit.domain.action import Level
         from remit.domain.run import RunKind
 
-        spec: dict[str, JsonValue] = {"model": model, "chat": True, **({"material": material} if material else {}), **self._budgeted(None)}
-        return self.engine.open(kind=RunKind.AGENT, goal=text, level=Level.OPERATOR, actor=f"agent:{model}", spec=spec, roots=self._roots())
+        spec: dict[str, JsonValue] = {"model": model, "chat": True, **({"material": material} if material else {}), **self.budgeted(None)}
+        return self.engine.open(kind=RunKind.AGENT, goal=text, level=Level.OPERATOR, actor=f"agent:{model}", spec=spec, roots=self.roots)
 
     def open_goal(self, goal: str, *, level: Level, model: str, spec: Mapping[str, JsonValue], budget: Budget | None = None) -> Run:
         """Write down a run that a model pursues; what is `vague` in `spec` its person has to say first."""
         from remit.domain.run import RunKind
 
-        whole = {"model": model, **spec, **self._budgeted(budget)}
-        return self.engine.open(kind=RunKind.AGENT, goal=goal, level=level, actor=f"agent:{model}", spec=whole, roots=self._roots())
+        whole = {"model": model, **spec, **self.budgeted(budget)}
+        return self.engine.open(kind=RunKind.AGENT, goal=goal, level=level, actor=f"agent:{model}", spec=whole, roots=self.roots)
 
     def open_undo(self, plan: UndoPlan, *, who: str) -> Run:
         """Write down an undo; like every run it is carried out leg by leg and survives a crash."""
@@ -249,7 +249,7 @@ class App:
 
         goal = "undo " + ", ".join(step.of for step in plan.steps)
         return self.engine.open(
-            kind=RunKind.UNDO, goal=goal, level=Level.APPROVER, actor=f"person:{who}", spec=plan.to_spec(), roots=self._roots()
+            kind=RunKind.UNDO, goal=goal, level=Level.APPROVER, actor=f"person:{who}", spec=plan.to_spec(), roots=self.roots
         )
 
     def sure_before(self, question: Question) -> str:
@@ -306,7 +306,8 @@ class App:
         if "journal" in self.__dict__:
             self.journal.close()
 
-    def _roots(self) -> list[str]:
+    @property
+    def roots(self) -> list[str]:
         return [str(root) for root in self.places.roots]
 
     def check_plan(self, plan: Plan) -> None:

@@ -28,6 +28,7 @@ _COMMANDS: Final = {
     "outbox": ("remit.cli.outbox", "Mail that is held, and letting it go when its time has come."),
     "undo": ("remit.cli.undo", "Take back an action, a run, or everything since a time."),
     "log": ("remit.cli.log", "Search, follow or verify the journal."),
+    "serve": ("remit.cli.serve", "Begin runs on events and at times, and let them go on when somebody answers."),
     "stats": ("remit.cli.stats", "Can I walk away? The numbers."),
     "memory": ("remit.cli.memory", "What runs remember of earlier ones."),
     "policy": ("remit.cli.policy", "Check and explain policies."),

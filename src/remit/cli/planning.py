@@ -17,24 +17,10 @@ PLAN_ENDINGS: Final = (".toml", ".yaml", ".yml")
 
 
 def read_plan_file(app: App, what: str, inputs: Mapping[str, JsonValue]) -> Plan:
-    from remit.plans.files import read_plan
+    from remit.plans.files import read_plan, read_text
 
     if not what.endswith(PLAN_ENDINGS):
         raise BadInput(f"{what!r} is not a plan file", fix="give a .toml or .yaml file; what a model will do nobody knows before")
     plan = read_plan(read_text(Path(what)), name=Path(what).name, inputs=inputs)
     app.check_plan(plan)
     return plan
-
-
-def read_text(path: Path) -> str:
-    """Of a plan file. Raises BadInput."""
-    try:
-        if path.exists() and not path.is_file():
-            raise BadInput(f"{path} is no plain file", fix="give a UTF-8 text file you may read")
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise BadInput(
-            f"there is no file {path}", fix="give the path of a plan file, or a goal that does not end in .toml or .yaml"
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path} cannot be read: {error}", fix="give a UTF-8 text file you may read") from None

@@ -13,7 +13,6 @@ from remit.app import App, places
 from remit.cli import show
 from remit.cli.finding import find_run
 from remit.cli.person import person
-from remit.cli.planning import read_text
 from remit.domain.action import Level
 from remit.domain.budget import read_budget, told
 from remit.domain.run import Run
@@ -149,7 +148,7 @@ def back(ctx: click.Context, step: str) -> None:
 @click.pass_context
 def plan(ctx: click.Context, *, edit: bool, source: Path | None, save: Path | None, inputs: tuple[str, ...], as_json: bool) -> None:
     """Show the run's plan and how far it has come; change it, or save what was done as a plan for the next time."""
-    from remit.plans.files import read_plan, write_plan
+    from remit.plans.files import read_plan, read_text, write_plan
     from remit.plans.standing import standing
 
     with _steered(ctx) as (app, run):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Final
 
 import yaml
 
 from remit.domain.plan import Plan
 from remit.domain.values import JsonValue, canonical, parse
-from remit.errors import ArgsInvalid, PlanInvalid
+from remit.errors import ArgsInvalid, BadInput, PlanInvalid
 from remit.plans.spec import plan_from, to_spec
 
 _MOST_ALIASES: Final = 30
@@ -57,3 +58,17 @@ class _StrictLoader(yaml.SafeLoader):
             if keys.count(key) > 1:
                 raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} stands twice", node.start_mark)
         return super().construct_mapping(node, deep)
+
+
+def read_text(path: Path) -> str:
+    """Of a plan file. Raises BadInput."""
+    try:
+        if path.exists() and not path.is_file():
+            raise BadInput(f"{path} is no plain file", fix="give a UTF-8 text file you may read")
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise BadInput(
+            f"there is no file {path}", fix="give the path of a plan file, or a goal that does not end in .toml or .yaml"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path} cannot be read: {error}", fix="give a UTF-8 text file you may read") from None

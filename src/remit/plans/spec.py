@@ -33,6 +33,8 @@ _STEP_KEYS = {
     "times",
 }
 _MOST_RETRIES = 20
+GIVEN = {"inputs", "event"}
+"""What references may name beside steps: what the person gave, and what a trigger brought."""
 _MOST_TIMES = 1000
 _LONGEST_WAIT = 600
 """Seconds in which a check may come to hold."""
@@ -67,12 +69,12 @@ def ordered(plan: Plan, name: str) -> Plan:
         used = set(step.needs) | _references(step)
         _check_inputs(plan, step, name)
         for wanted in sorted(used):
-            if wanted not in steps and wanted != "inputs":
+            if wanted not in steps and wanted not in GIVEN:
                 raise PlanInvalid(
                     f"{name}: step {step.id!r} refers to {wanted!r}, which is not a step",
                     fix=f"steps are: {', '.join(steps)}; for a variable of the shell write $${{{wanted}}}",
                 )
-        graph[step.id] = used - {"inputs"}
+        graph[step.id] = used - GIVEN
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
@@ -165,8 +167,8 @@ def _step(item: JsonValue, name: str) -> Step:
     where = f"{name}: step {body.get('id', '?')!r}"
     _only(body, _STEP_KEYS, where)
     step_id = _word(body, "id", where)
-    if not step_id.replace("_", "").replace("-", "").isalnum() or not step_id.isascii() or step_id == "inputs":
-        raise PlanInvalid(f"{where}: this id cannot be used", fix="use letters, digits, - and _; `inputs` is taken")
+    if not step_id.replace("_", "").replace("-", "").isalnum() or not step_id.isascii() or step_id in GIVEN:
+        raise PlanInvalid(f"{where}: this id cannot be used", fix="use letters, digits, - and _; `inputs` and `event` are taken")
     return Step(
         id=step_id,
         way=_way(body, where),

@@ -99,7 +99,9 @@ class Progress:
 
     def situation(self, step: Step) -> Situation:
         """The plan's own words are its person's; what its steps have read from strangers is not, whoever refers to it."""
-        strange = tuple(canonical(self.results[done.id]) for done in self.plan.steps if done.id in self.results and self._strange(done))
+        read = [self.results[done.id] for done in self.plan.steps if done.id in self.results and self._strange(done)]
+        event = self.results.get("event")
+        strange = tuple(canonical(one) for one in (*read, *([event] if event is not None else [])))
         return Situation(
             untrusted=strange,
             tainted=bool(strange),
@@ -133,7 +135,7 @@ class PlanWorker:
         while True:
             plans = steered.now().plans
             plan = from_spec(plans[-1].spec if plans else run.spec)
-            results: dict[str, JsonValue] = {"inputs": dict(plan.inputs)}
+            results: dict[str, JsonValue] = {"inputs": dict(plan.inputs), "event": run.spec.get("event")}
             progress = Progress(run=run, plan=plan, gate=gate, steered=steered, purse=purse, plans=len(plans), results=results)
             await self._steps(progress)
             held = await purse.held() if progress.short and not progress.outdated else None

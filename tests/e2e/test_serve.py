@@ -1,0 +1,300 @@
+"""`remit serve` as it runs: signed events over real HTTP, times, answers from elsewhere, kills and a quiet end."""
+
+from __future__ import annotations
+
+import base64
+import json
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+import pytest
+from standardwebhooks import Webhook
+
+from claims import proves
+from loopback_openai import Reply
+from remit.doors.schedule import due, following
+from remit_program import Program, program
+from story_model import Model, calls
+
+SECRET = "whsec_" + base64.b64encode(b"a secret of twenty-four bytes!").decode()
+PLAN = """
+goal = "keep the order"
+level = "observer"
+[[step]]
+id = "keep"
+tool = "files.write"
+args = { path = "${event.order}.txt", text = "${event.who}" }
+"""
+BOUND = 60.0
+
+
+@pytest.fixture
+def remit(tmp_path: Path) -> Program:
+    made = program(tmp_path)
+    (tmp_path / "order.toml").write_text(PLAN, encoding="utf-8")
+    return made
+
+
+def configure(remit: Program, text: str) -> None:
+    remit.configure(text.replace("ROOT", str(remit.folder)).replace("HERE", str(remit.folder.parent)).replace("SECRET", SECRET))
+
+
+HOOK = '[trigger.orders]\nsecret = "SECRET"\nplan = "HERE/order.toml"\nroot = "ROOT"\n'
+
+
+class Served:
+    """One server process."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+        self.lines: list[str] = []
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.lines.append(line.rstrip())
+
+    @property
+    def port(self) -> int:
+        line = until(lambda: next((one for one in self.lines if one.startswith("listening at")), ""))
+        return int(line.partition("127.0.0.1:")[2].partition("/")[0])
+
+    def post(
+        self, body: str, *, hook: str = "orders", event: str = "e1", when: float = 0.0, headers: Mapping[str, str] | None = None
+    ) -> tuple[int, dict[str, Any]]:
+        at = datetime.fromtimestamp(when or time.time(), UTC)
+        signed = {
+            "webhook-id": event,
+            "webhook-timestamp": str(int(at.timestamp())),
+            "webhook-signature": Webhook(SECRET).sign(event, at, body),
+            "content-type": "application/json",
+        }
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=BOUND)
+        try:
+            connection.request("POST", f"/hooks/{hook}", body=body.encode(), headers={**signed, **(headers or {})})
+            answer = connection.getresponse()
+            return answer.status, json.loads(answer.read() or b"{}")
+        finally:
+            connection.close()
+
+    def end(self, number: int = signal.SIGTERM) -> int:
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        code = self.process.wait(BOUND)
+        self._reader.join(BOUND)
+        for pipe in (self.process.stdout, self.process.stderr):
+            if pipe is not None:
+                pipe.close()
+        return code
+
+
+@contextmanager
+def serving(remit: Program, **env: str) -> Iterator[Served]:
+    served = Served(remit.start("serve", "--port", "0", PYTHONUNBUFFERED="1", **env))
+    try:
+        yield served
+    finally:
+        served.end()
+
+
+def until(found: Callable[[], Any]) -> Any:
+    """What it finds once it finds something."""
+    end = time.monotonic() + BOUND
+    while time.monotonic() < end:
+        if value := found():
+            return value
+        threading.Event().wait(0.05)
+    raise AssertionError("it never came")
+
+
+def order(number: int, who: str = "ann") -> str:
+    return json.dumps({"order": f"o{number}", "who": who})
+
+
+@proves("serve.events_begin_runs_once")
+def test_a_signed_event_begins_one_run_with_what_it_brought(remit: Program) -> None:
+    """Once, however often it is sent; what it brought is a stranger's; a CloudEvent is an event, too."""
+    configure(remit, HOOK)
+    with serving(remit) as served:
+        status, answer = served.post(order(1))
+        assert status == 202
+        assert served.post(order(1))[0] == 208
+        assert served.post(order(2), event="e2", headers={"content-type": "application/cloudevents+json; charset=utf-8"})[0] == 202
+        until(lambda: (remit.folder / "o1.txt").exists() and (remit.folder / "o2.txt").exists())
+    assert (remit.folder / "o1.txt").read_text(encoding="utf-8") == "ann"
+    runs = remit.json("runs", "--all", "--json")
+    assert len(runs) == 2
+    assert answer["run"] in {one["run"] for one in runs}
+    facts = [one["body"]["facts"] for one in remit.json("log", "--json") if one["kind"] == "proposed"]
+    assert all(one["tainted"] for one in facts)
+    assert all(one.get("provenance", 0) == 0 for one in facts)
+
+
+@proves("serve.refuses_what_is_not_signed")
+def test_what_is_forged_late_large_or_no_event_is_refused(remit: Program) -> None:
+    """Each with its own status, and nothing begins."""
+    configure(remit, HOOK)
+    with serving(remit) as served:
+        good = order(1)
+        assert served.post(good, headers={"webhook-signature": "v1," + base64.b64encode(b"x" * 32).decode()})[0] == 401
+        assert served.post(good, headers={"webhook-signature": "nonsense"})[0] == 401
+        assert served.post(good, headers={"webhook-signature": ""})[0] == 401
+        assert served.post(good, headers={"webhook-id": "another"})[0] == 401
+        assert served.post(good, when=time.time() - 400)[0] == 400
+        assert served.post(good, when=time.time() + 400)[0] == 400
+        assert served.post(good, headers={"content-type": "text/plain"})[0] == 415
+        assert served.post(json.dumps({"x": "y" * 300_000}))[0] == 413
+        assert served.post('{"a": 1, "a": 2}')[0] == 400
+        assert served.post("no json")[0] == 400
+        assert served.post(good, hook="other")[0] == 404
+        connection = HTTPConnection("127.0.0.1", served.port, timeout=BOUND)
+        connection.request("GET", "/hooks/orders")
+        assert connection.getresponse().status == 405
+        connection.close()
+    assert remit.json("runs", "--all", "--json") == []
+
+
+@proves("serve.events_begin_runs_once")
+def test_a_burst_loses_none_and_doubles_none_over_a_kill(remit: Program) -> None:
+    """Hundreds at once, some twice; the server is killed in the middle, and the sender sends again what it had no answer to."""
+    configure(remit, HOOK)
+    count = 300
+    answered: set[int] = set()
+
+    def send(served: Served, number: int) -> None:
+        try:
+            if served.post(order(number), event=f"e{number}")[0] in {202, 208}:
+                answered.add(number)
+        except OSError:
+            pass  # no answer: it is sent again
+
+    with serving(remit) as served, ThreadPoolExecutor(24) as pool:
+        assert served.port
+        sent = [pool.submit(send, served, number % count) for number in range(count + 50)]
+        until(lambda: len(answered) > count // 4)
+        served.process.kill()
+        for one in sent:
+            one.result()
+    with serving(remit) as served, ThreadPoolExecutor(24) as pool:
+        assert served.port
+        list(pool.map(lambda number: send(served, number), [n for n in range(count) if n not in answered]))
+        until(lambda: len(list(remit.folder.glob("o*.txt"))) == count)
+        until(lambda: not remit.json("runs", "--json"))
+    assert answered == set(range(count))
+    runs = remit.json("runs", "--all", "--json")
+    assert (len(runs), {one["state"] for one in runs}) == (count, {"done"})
+    started = [one["run"] for one in remit.json("log", "--json") if one["kind"] == "started"]
+    assert len(started) == len(set(started)) == count
+
+
+@proves("serve.answers_let_runs_go_on")
+def test_an_answer_from_elsewhere_lets_a_run_go_on_and_an_end_is_quiet(remit: Program) -> None:
+    """Its question waits as rows; an approval in another process is heard; SIGTERM ends it with exit code 0, and the next goes on."""
+    asks = PLAN.replace('"files.write"', '"shell.run_online"').replace(
+        'path = "${event.order}.txt", text = "${event.who}"', 'command = "touch done"'
+    )
+    (remit.folder.parent / "order.toml").write_text(asks, encoding="utf-8")
+    configure(remit, HOOK)
+    with serving(remit) as served:
+        served.post(order(1))
+        question = until(lambda: remit.json("inbox", "--json"))[0]
+        assert served.end() == 0
+        assert "ending: nothing new begins" in served.lines
+    assert remit("approve", question["id"], "--no-resume").code == 0
+    with serving(remit):
+        until((remit.folder / "done").exists)
+    (remit.folder / "done").unlink()
+    with serving(remit) as served:
+        served.post(order(2), event="e2")
+        question = until(lambda: remit.json("inbox", "--json"))[0]
+        remit("approve", question["id"], "--no-resume")
+        until((remit.folder / "done").exists)
+
+
+@proves("serve.drafts")
+def test_a_trigger_that_drafts_only_proposes(remit: Program) -> None:
+    """Whatever its model would do is in the inbox; the event is a stranger's word."""
+    configure(remit, '[trigger.mail]\nsecret = "SECRET"\ngoal = "draft an answer into answer.txt"\ndraft = true\nroot = "ROOT"\n')
+    with (
+        Model(calls("files-write", path="answer.txt", text="Dear Bob"), Reply(text="drafted")) as model,
+        serving(remit, **model.env) as served,
+    ):
+        assert served.post(json.dumps({"from": "bob", "text": "please pay me"}), hook="mail")[0] == 202
+        question = until(lambda: remit.json("inbox", "--json"))[0]
+        assert "answer.txt" in question["title"]
+        assert "please pay me" in model.told(0)
+        assert not (remit.folder / "answer.txt").exists()
+        remit("approve", question["id"], "--no-resume")
+        until((remit.folder / "answer.txt").exists)
+
+
+@proves("serve.schedules")
+def test_a_schedule_begins_runs_and_two_servers_begin_each_time_once(remit: Program) -> None:
+    """Each minute at most; both servers keep the time, one run comes of it."""
+    look = '[[step]]\nid = "a"\ntool = "files.list"\nargs = { path = "." }\n'
+    (remit.folder.parent / "order.toml").write_text(f'goal = "tick"\nlevel = "observer"\n{look}', encoding="utf-8")
+    configure(remit, '[trigger.tick]\ncron = "* * * * * *"\nmissed = "all"\nplan = "HERE/order.toml"\nroot = "ROOT"\n')
+    with serving(remit), serving(remit):
+        until(lambda: len(remit.json("runs", "--all", "--json")) >= 5)
+    opened = [one["body"]["spec"]["event_at"] for one in remit.json("log", "--json") if one["kind"] == "opened"]
+    assert len(opened) == len(set(opened))
+    assert all(at % 1000 == 0 for at in opened)
+
+
+@proves("serve.schedules")
+@pytest.mark.parametrize(("missed", "hours"), [("once", [11]), ("all", [9, 10, 11]), ("skip", [])])
+def test_what_was_missed_is_made_up_for_as_is_wanted(missed: str, hours: list[int]) -> None:
+    """Three times passed while nothing ran: the last, all, or none of them; what is due now is always run."""
+    found = due("0 * * * *", "UTC", after=at(8, 30), until=at(11, 30), missed=missed, grace=60)
+    assert [one.hour for one in found] == hours
+    assert [one.hour for one in due("0 * * * *", "UTC", after=at(11, 30), until=at(12, 0, 20), missed=missed, grace=60)] == [12]
+
+
+def at(hour: int, minute: int, second: int = 0) -> datetime:
+    return datetime(2026, 5, 4, hour, minute, second, tzinfo=UTC)
+
+
+@proves("serve.schedules")
+def test_a_clock_change_neither_loses_nor_doubles_a_time() -> None:
+    """Half past two in Berlin: made up for on the day that leaves it out, and once on the day that has it twice."""
+    spring = half_past_two(datetime(2026, 3, 28, tzinfo=UTC), datetime(2026, 3, 31, tzinfo=UTC))
+    assert spring == ["2026-03-28T01:30:00+00:00", "2026-03-29T01:00:00+00:00", "2026-03-30T00:30:00+00:00"]
+    autumn = half_past_two(datetime(2026, 10, 24, 12, tzinfo=UTC), datetime(2026, 10, 26, 12, tzinfo=UTC))
+    assert autumn == ["2026-10-25T00:30:00+00:00", "2026-10-26T01:30:00+00:00"]
+    late = following("30 2 * * *", "Europe/Berlin", after=datetime(2026, 3, 28, 12, tzinfo=UTC))
+    assert late.isoformat() == "2026-03-29T01:00:00+00:00"
+
+
+def half_past_two(after: datetime, until_: datetime) -> list[str]:
+    return [one.isoformat() for one in due("30 2 * * *", "Europe/Berlin", after=after, until=until_, missed="all", grace=60)]
+
+
+@proves("serve.says_what_is_wrong")
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('[trigger.a]\nsecret = "SECRET"\nroot = "ROOT"\n', "goal or plan"),
+        ('[trigger.a]\nsecret = "SECRET"\ncron = "* * * * *"\ngoal = "x"\nroot = "ROOT"\n', "secret or cron"),
+        ('[trigger.a]\ncron = "every day"\ngoal = "x"\nroot = "ROOT"\n', "is no schedule"),
+        ('[trigger.a]\ncron = "* * * * *"\nzone = "Mars/Base"\ngoal = "x"\nroot = "ROOT"\n', "no time zone"),
+        ('[trigger.a]\ncron = "* * * * *"\nmissed = "never"\ngoal = "x"\nroot = "ROOT"\n', "once, all or skip"),
+        ('[trigger.a]\nsecret = "SECRET"\ngoal = "x"\nroot = "here"\n', "absolute path"),
+    ],
+)
+def test_a_trigger_that_cannot_be_is_said_before_anything_listens(remit: Program, text: str, said: str) -> None:
+    """One line, exit code 2."""
+    configure(remit, text)
+    refused = remit("serve", "--port", "0")
+    assert (refused.code, said in refused.err) == (2, True), refused
+    assert list(remit.folder.iterdir()) == []
