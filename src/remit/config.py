@@ -24,6 +24,13 @@
     input = 0.5
     output = 1.5
 
+    [notify]                                     # how people are told that a question waits, while `remit serve` runs
+    addresses = ["mailto://${MAIL_USER}:${MAIL_PASSWORD}@mail.example?to=ann@example.org"]   # of Apprise
+    quiet = "22:00-07:00"                        # in which nothing is told
+    zone = "Europe/Berlin"
+    digest = "0 9,16 * * *"                      # when what can be undone is told of; without it at once
+    link = "https://remit.example/"              # where to look
+
     [trigger.orders]                             # a signed event begins a run; `remit serve` listens at /hooks/orders
     secret = "${ORDERS_SECRET}"                  # whsec_…, as Standard Webhooks have it; or cron = "0 9 * * MON" with zone and missed
     plan = "/home/ann/order.toml"                # or goal = "…", with model and level; draft = true only proposes
@@ -168,6 +175,19 @@ class Trigger:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Notify:
+    """`[notify]`: how people are told that a question waits."""
+
+    addresses: tuple[str, ...] = ()
+    """Of Apprise."""
+    quiet: str = ""
+    zone: str = "UTC"
+    digest: str = ""
+    """When what can be undone is told of, as cron has it; without, at once."""
+    link: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """Everything that `remit.toml` may say."""
 
@@ -187,6 +207,7 @@ class Config:
     prices: Mapping[str, tuple[Decimal, Decimal]] = field(default_factory=dict)
     """By a model's name: US dollars for a million tokens in, and out."""
     triggers: Mapping[str, Trigger] = field(default_factory=dict)
+    notify: Notify = field(default_factory=Notify)
     secrets: tuple[str, ...] = ()
     """What stands in it from the environment, and its passwords: values that belong nowhere else."""
 
@@ -202,7 +223,7 @@ def load(path: Path, env: Mapping[str, str]) -> Config:
         return Config()
     except (OSError, ValueError, RecursionError) as error:
         raise BadInput(f"{path} cannot be read: {error}", fix="mend or remove it") from None
-    _only(top, {"browser", "budget", "calendar", "http", "journal", "mail", "mcp", "price", "sql", "tools", "trigger"}, str(path))
+    _only(top, {"browser", "budget", "calendar", "http", "journal", "mail", "mcp", "notify", "price", "sql", "tools", "trigger"}, str(path))
     tools = top.get("tools", [])
     if not isinstance(tools, list) or not all(isinstance(one, str) and one.startswith(("/", "~")) for one in tools):
         raise BadInput(f"{path}: tools is no list of absolute paths", fix='write tools = ["/home/ann/my_tools.py"]')
@@ -216,6 +237,7 @@ def load(path: Path, env: Mapping[str, str]) -> Config:
         sites={name: _site(body, where, env) for name, body, where in _tables(top, "browser", path)},
         budget=_budget(_table(top.get("budget", {}), f"{path}: budget"), f"{path}: budget"),
         prices={name: _price(body, where) for name, body, where in _tables(top, "price", path)},
+        notify=_notify(_table(top.get("notify", {}), f"{path}: notify"), f"{path}: notify", env),
         triggers={name: _trigger(body, where, env) for name, body, where in _tables(top, "trigger", path)},
         journal=_filled(top["journal"], "journal", env) if "journal" in top else "",
         tools=tuple(Path(one).expanduser() for one in tools),
@@ -313,6 +335,14 @@ def _undo(value: Any, where: str) -> tuple[str, Mapping[str, Any]]:
     body = _table(value, where)
     _only(body, {"operation", "args"}, where)
     return _is(body.get("operation"), str, f"{where}.operation", "the name of an operation"), _table(body.get("args", {}), f"{where}.args")
+
+
+def _notify(body: dict[str, Any], where: str, env: Mapping[str, str]) -> Notify:
+    words = ("quiet", "zone", "digest", "link")
+    _only(body, {*words, "addresses"}, where)
+    texts = {name: _filled(body[name], f"{where}.{name}", env) for name in words if name in body}
+    addresses = tuple(_filled(one, f"{where}.addresses", env) for one in _texts(body.get("addresses", []), f"{where}.addresses"))
+    return Notify(addresses=addresses, **texts)
 
 
 def _trigger(body: dict[str, Any], where: str, env: Mapping[str, str]) -> Trigger:

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from remit.app.announcing import Announcing
 from remit.app.app import App
 from remit.domain.action import Level
 from remit.domain.entry import Kind
@@ -34,6 +35,7 @@ _TICK: Final = 0.2
 """Seconds between looks whether anybody answered; a look is one pragma."""
 _LONGEST: Final = 30.0
 """Seconds that a schedule sleeps, as clocks are set."""
+_SELDOM: Final = 5.0
 _SOON: Final = 0.05
 _LETTERS: Final = 16
 
@@ -53,6 +55,8 @@ class Serving:
         self._queued: set[RunId] = set()
         self._ending = False
         self._busy = 0
+        notify = self.home.config.notify
+        self.announcing = Announcing(self.home, notify, say) if notify.addresses else None
 
     def close(self) -> None:
         for app in (*self._apps.values(), self.home):
@@ -77,6 +81,8 @@ class Serving:
             for _ in range(AT_ONCE):
                 group.create_task(self._advance())
             group.create_task(self._listen())
+            if self.announcing is not None:
+                group.create_task(self._announce(self.announcing))
             for name, trigger in self.triggers.items():
                 if trigger.cron:
                     group.create_task(self._keep_time(name, trigger))
@@ -126,6 +132,17 @@ class Serving:
                     if self.home.runs.ended(entry.run) is None and self._known(entry.run):
                         self._wake(entry.run)
             await asyncio.sleep(_TICK)
+
+    async def _announce(self, announcing: Announcing) -> None:
+        """When something was recorded, and from time to time, as hours end and digests come due."""
+        seen, waited = -1, 0.0
+        while True:
+            version = self.home.journal.version()
+            if version != seen or waited >= _SELDOM:
+                seen, waited = version, 0.0
+                await announcing.look()
+            await asyncio.sleep(_TICK)
+            waited += _TICK
 
     async def _keep_time(self, name: str, trigger: Trigger) -> None:
         from remit.doors.schedule import due, following

@@ -34,7 +34,7 @@ def serve(host: str, port: int) -> None:
 
     SIGTERM and Ctrl-C end it: nothing new begins, what is under way has ten seconds. Nothing is lost by either, nor by a crash.
     """
-    missing = [name for name in ("cronsim", "standardwebhooks", "starlette", "uvicorn") if find_spec(name) is None]
+    missing = [name for name in ("apprise", "cronsim", "standardwebhooks", "starlette", "uvicorn") if find_spec(name) is None]
     if missing:
         raise Unavailable(f"the library {missing[0]} is missing", fix="pip install 'remit[serve]'")
     sys.exit(asyncio.run(_serve(host, port)))
