@@ -119,7 +119,7 @@ def test_definitions_ask_and_rules_on_tables_hold(remit: Program, shop: Shop) ->
         ("[sql.shop]\n", "url"),
         ("[sql.shop]\nurl = 'mysql://x'\n", "not supported"),
         ("[sql.shop]\nurl = 'sqlite:///${NO_SUCH_NAME}'\n", "NO_SUCH_NAME"),
-        ("[nosql]\n", "known are browser, calendar, http, journal, mail, mcp, sql, tools"),
+        ("[nosql]\n", "known are browser, budget, calendar, http, journal, mail, mcp, notify, price, sql, tools, trigger"),
         ("[sql", "remit.toml"),
     ],
 )

@@ -21,6 +21,7 @@ from pydantic_ai.models.function import AgentInfo, FunctionModel
 
 from agent_world import QUICK, CountUp, once, world
 from claims import proves
+from remit.agent.costs import used
 from remit.agent.loop import AgentWorker
 from remit.agent.observe import observation, strings
 from remit.agent.talk import Talk, response_body
@@ -182,6 +183,7 @@ def test_messages_written_by_the_first_version_can_still_be_read(tmp_path: Path)
         wrong=wrong,
         prints={"system": "s", "tools": "t", "model": "m", "history": "h"},
         sure={},
+        usage=used([said], {}),
     )
     today["wrong"] = lines[0]["body"]["wrong"]  # the reader's words for what is wrong may change
     assert today == lines[0]["body"]

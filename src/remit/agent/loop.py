@@ -247,8 +247,14 @@ class AgentWorker:
         own, wrong = own_response(response, number)
         tools = [self._toolbox.tool(call.tool_name) for call in own.tool_calls]
         body = response_body(
-            own, turn=number, tools=tools, wrong=wrong, prints={**self._prints, "history": talk.history[:PRINT]}, sure=sure
-        ) | {"usage": used([response, *others], self._limits.prices)}
+            own,
+            turn=number,
+            tools=tools,
+            wrong=wrong,
+            prints={**self._prints, "history": talk.history[:PRINT]},
+            sure=sure,
+            usage=used([response, *others], self._limits.prices),
+        )
         await self._write(Draft(run=run.id, kind=Kind.MESSAGE, at=self._clock.now(), part=str(number), body=body))
         talk.add_response(body)
         crashpoint("agent.response")

@@ -300,14 +300,16 @@ def response_body(
     wrong: Mapping[str, str],
     prints: Mapping[str, JsonValue],
     sure: Mapping[str, JsonValue],
+    usage: Mapping[str, JsonValue],
 ) -> dict[str, JsonValue]:
-    """The body of part `N`: the response as Pydantic AI persists it; what its calls mean and a fingerprint beside it."""
+    """The body of part `N`: the response as Pydantic AI persists it; what its calls mean, usage and fingerprint beside it."""
     (dumped,) = ModelMessagesTypeAdapter.dump_python([response], mode="json")
     kept = {key: value for key, value in dumped.items() if key not in {"usage", "timestamp", "state"}}
     body: dict[str, JsonValue] = {
         "v": SHAPE,
         "turn": turn,
         "message": scrubbed(kept),
+        "usage": dict(usage),
         "print": dict(prints),
     }
     optional: dict[str, JsonValue] = {"tools": list(tools), "wrong": dict(wrong), "sure": dict(sure)}
