@@ -30,6 +30,7 @@ OPEN: Final[dict[str, str]] = {
 """Promised, and not proved: each says what is missing or what was measured."""
 
 MEASURED: Final[dict[str, str]] = {
+    "serve.soak": "Under random kills and answers each run ends as it should: `wrong` 0, `verified`. benchmarks/soak.py",
     "agent.growth": "A step of an agent at number 1,000 costs at most 1.5 times that at number 20: `growth_1000`. benchmarks/long_run.py",
     "cost.actions_per_commit": "A hundred runs at once share commits, bound by CPU: `actions_per_commit` >= 10. benchmarks/overhead.py",
     "cost.bytes": "An action takes at most 800 bytes of journal: `bytes_per_action`. benchmarks/overhead.py",
