@@ -43,6 +43,8 @@ class Announcing:
             check(notify.digest, notify.zone, "notify.digest")
         self._notices: Notices = Notices(notify.addresses, link=notify.link)
         self._quiet: Quiet | None = Quiet.read(notify.quiet, notify.zone) if notify.quiet else None
+        self._known: set[str] = set()
+        """Questions that people were told of: nothing is looked up of them again."""
         self._looked = self._now()
         self._not_before = self._looked
 
@@ -52,7 +54,8 @@ class Announcing:
         if now < self._not_before or (self._quiet is not None and self._quiet.covers(now)):
             return
         digest = self._digest_is_due(now)
-        mine = [one for one in self._app.inbox.pending() if (digest or not self._low(one)) and self._claimed(one)]
+        fresh = [one for one in self._app.inbox.pending() if one.id not in self._known]
+        mine = [one for one in fresh if (digest or not self._low(one)) and self._claimed(one)]
         if not mine:
             return
         try:
@@ -86,6 +89,7 @@ class Announcing:
         """Whether it is ours to tell of: nobody did, and nobody is about to."""
         noted = dict(self._notes(question))
         if "notified" in noted:
+            self._known.add(question.id)
             return False
         at = max((when for part, when in noted.items() if part.startswith("notifying")), default=0)
         now = self._app.clock.now()

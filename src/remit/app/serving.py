@@ -37,6 +37,7 @@ _LONGEST: Final = 30.0
 """Seconds that a schedule sleeps, as clocks are set."""
 _SELDOM: Final = 5.0
 _SOON: Final = 0.05
+_LATELY_MS: Final = 600_000
 _LETTERS: Final = 16
 
 Say = Callable[[str], None]
@@ -54,7 +55,8 @@ class Serving:
         self._queue: asyncio.Queue[RunId] = asyncio.Queue()
         self._queued: set[RunId] = set()
         self._ending = False
-        self._busy = 0
+        self._busy: set[RunId] = set()
+        self._again: set[RunId] = set()
         notify = self.home.config.notify
         self.announcing = Announcing(self.home, notify, say) if notify.addresses else None
 
@@ -93,7 +95,10 @@ class Serving:
             self._queued.discard(run)
             if self._ending:
                 continue  # the next process takes it up
-            self._busy += 1
+            if run in self._busy:
+                self._again.add(run)  # it is under way, and may have passed what it is woken for
+                continue
+            self._busy.add(run)
             try:
                 loaded = self.home.runs.load(run)
                 self._told(loaded, await self._app(loaded).engine.advance(run))
@@ -102,7 +107,10 @@ class Serving:
             except RemitError as error:
                 self._say(f"run {run}: {error}")
             finally:
-                self._busy -= 1
+                self._busy.discard(run)
+                if run in self._again:
+                    self._again.discard(run)
+                    self._wake(run)
 
     async def drain(self, seconds: float) -> bool:
         """Begin nothing more, and wait for what is under way; whether it all came to its end."""
@@ -127,9 +135,10 @@ class Serving:
             version = self.home.journal.version()
             if version != seen:
                 seen = version
-                for entry in self.home.journal.search(kinds=(Kind.ANSWERED, *STEERS), after=heard):
+                for entry in self.home.journal.search(after=heard):  # each line is passed once
                     heard = entry.seq
-                    if self.home.runs.ended(entry.run) is None and self._known(entry.run):
+                    said = entry.kind in {Kind.ANSWERED, *STEERS}
+                    if said and self.home.runs.ended(entry.run) is None and self._known(entry.run):
                         self._wake(entry.run)
             await asyncio.sleep(_TICK)
 
@@ -211,7 +220,11 @@ class Serving:
         return False
 
     def _last(self) -> int:
-        return max((entry.seq for entry in self.home.journal.search(kinds=(Kind.ANSWERED, *STEERS))), default=0)
+        """The newest line; what was said before it is known to whoever begins now, as all runs are looked at then."""
+        lately = self.home.clock.now() - _LATELY_MS
+        return max((entry.seq for entry in self.home.journal.search(since=lately)), default=0) or max(
+            (entry.seq for entry in self.home.journal.search(kinds=(Kind.ANSWERED, *STEERS))), default=0
+        )
 
     def _last_time(self, name: str) -> datetime | None:
         times = [at for one in self._begun(name) if isinstance(at := one.get("event_at"), int)]

@@ -11,6 +11,8 @@ from remit.domain.steering import Hand, Steering
 from remit.domain.values import fields, parse
 
 TODO = "to do"
+_WAITS = "a question waits"
+_UNANSWERED = "not done: its question was not answered before the end"
 
 
 def standing(plan: Plan, entries: Iterable[Entry], steering: Steering) -> dict[str, str]:
@@ -18,6 +20,8 @@ def standing(plan: Plan, entries: Iterable[Entry], steering: Steering) -> dict[s
     found = dict.fromkeys((step.id for step in plan.steps), TODO)
     by: dict[str, str] = {}
     for entry in entries:
+        if entry.kind == Kind.CLOSED:
+            found = {step: _UNANSWERED if state.endswith(_WAITS) else state for step, state in found.items()}
         step, said = _said(entry, fields(parse(entry.body_json)))
         by[entry.action] = step or by.get(entry.action, "")
         step = by[entry.action] if entry.kind == Kind.UNDONE else step
@@ -37,7 +41,7 @@ def _said(entry: Entry, body: Mapping[str, object]) -> tuple[str, str]:
     if entry.kind == Kind.NOTE and "step" in body:
         return str(body["step"]), f"failed: {body['failed']}" if "failed" in body else "done"
     if number.startswith("stuck"):
-        return step, "stuck: a question waits" if entry.kind == Kind.ASKED else ""
+        return step, f"stuck: {_WAITS}" if entry.kind == Kind.ASKED else ""
     return step, _attempt(entry.kind, body) if number.isdigit() else ""
 
 
@@ -46,7 +50,7 @@ def _attempt(kind: str, body: Mapping[str, object]) -> str:
         case Kind.PROPOSED:
             return "begun"
         case Kind.ASKED:
-            return "a question waits"
+            return _WAITS
         case Kind.STARTED:
             return "under way"
         case Kind.REFUSED:

@@ -13,7 +13,7 @@ from typing import Final
 _VERBS: Final = """
 pay transfer refund buy order purchase invest sell wire settle spend donate tip
 wipe erase delete destroy drop purge remove reset revoke terminate kill nuke trash discard scrap uninstall truncate overwrite format
-fire cancel deploy release publish announce send mail email e-mail notify invite post tweet forward merge push migrate restart reboot
+fire cancel deploy release publish announce send notify invite post tweet forward merge push migrate restart reboot
 unsubscribe subscribe disable close archive ban block rotate sign submit book evict dismiss suspend grant
 """
 _NOUNS: Final = frozenset({"booking", "posting", "closing", "wiring", "tipping", "mailing", "blocking", "formatting", "ordering"})
@@ -24,7 +24,7 @@ _PHRASES: Final = (
     r"take down|hand(?:ing)? over|hand\b[^.\n]{1,40}\bover|give\b[^.\n]{1,40}\baccess|let\b[^.\n]{1,40}\bin\b|"
     r"reply(?:ing)? (?:to )?(?:all|every\w*|them)|"
     r"(?:take care of|see to|make|do|handle|process|sort out) (?:the |my |our |all )*payments?|"
-    r"(?:(?<=^)|(?<=and )|(?<=then )|(?<=to )|(?<=please ))(?:empty|dump|charge|share|wash)"
+    r"(?:(?<=^)|(?<=and )|(?<=then )|(?<=to )|(?<=please ))(?:empty|dump|charge|share|wash|(?:e-?)?mail)"
 )
 """Where one word alone would say too little."""
 
@@ -91,12 +91,14 @@ def read_words(text: str) -> Wording:
     )
 
 
+_IN_ORDER: Final = re.compile(r"\bin order to\b", re.IGNORECASE)
 _ALIKE: Final = str.maketrans("аеорсухіјѕԁһӏοαενρτυκι", "aeopcyxijsdhloaevptuki")
 """Letters of other scripts that look like ours."""
 
 
 def _plainly(text: str) -> str:
     """As it looks to a reader: whatever letters it is spelt with, and without what nobody sees."""
+    text = _IN_ORDER.sub("to", text)
     spelt = "".join(one for one in unicodedata.normalize("NFKD", text) if unicodedata.category(one) not in {"Mn", "Cf"})
     return " ".join(_as_one_script(word) for word in spelt.split(" "))
 
