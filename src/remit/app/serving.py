@@ -35,6 +35,8 @@ _TICK: Final = 0.2
 """Seconds between looks whether anybody answered; a look is one pragma."""
 _LONGEST: Final = 30.0
 """Seconds that a schedule sleeps, as clocks are set."""
+_BUSY: Final = 1.0
+"""Seconds until a run that another process holds is looked at again."""
 _SELDOM: Final = 5.0
 _SOON: Final = 0.05
 _LATELY_MS: Final = 600_000
@@ -102,8 +104,8 @@ class Serving:
             try:
                 loaded = self.home.runs.load(run)
                 self._told(loaded, await self._app(loaded).engine.advance(run))
-            except RunBusy:
-                continue  # another process does
+            except RunBusy:  # by another server, or only by somebody who looks at it for a moment
+                asyncio.get_running_loop().call_later(_BUSY, self._wake, run)
             except RemitError as error:
                 self._say(f"run {run}: {error}")
             finally:
