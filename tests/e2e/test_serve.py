@@ -213,6 +213,19 @@ def test_a_schedule_begins_runs_and_two_servers_begin_each_time_once(remit: Prog
     assert all(at % 1000 == 0 for at in opened)
 
 
+@proves("serve.says_what_is_wrong")
+def test_what_cannot_begin_stops_nothing_else(remit: Program) -> None:
+    """A plan that is gone: its schedule says so, its events are not taken, and the other hook goes on."""
+    gone = HOOK.replace("orders]", "gone]").replace("order.toml", "gone.toml")
+    configure(remit, f'{HOOK}{gone}[trigger.tick]\ncron = "* * * * * *"\nplan = "HERE/gone.toml"\nroot = "ROOT"\n')
+    with serving(remit) as served:
+        until(lambda: any(line.startswith("tick: there is no file") for line in served.lines))
+        assert served.post(order(1), hook="gone")[0] == 503
+        assert served.post(order(1))[0] == 202
+        until((remit.folder / "o1.txt").exists)
+        assert served.end() == 0
+
+
 @proves("serve.schedules")
 @pytest.mark.parametrize(("missed", "hours"), [("once", [11]), ("all", [9, 10, 11]), ("skip", [])])
 def test_what_was_missed_is_made_up_for_as_is_wanted(missed: str, hours: list[int]) -> None:

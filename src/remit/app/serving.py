@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -59,6 +60,7 @@ class Serving:
         self._ending = False
         self._busy: set[RunId] = set()
         self._again: set[RunId] = set()
+        self._heard = 0
         notify = self.home.config.notify
         self.announcing = Announcing(self.home, notify, say) if notify.addresses else None
 
@@ -78,15 +80,16 @@ class Serving:
 
     async def run(self) -> None:
         """Until it is cancelled. Legs that are under way then are ended where they are: they go on in the next process."""
+        self._heard = self._last()
         for run in self.home.runs.unfinished():
             if "trigger" in run.spec:
                 self._wake(run.id)
         async with asyncio.TaskGroup() as group:
             for _ in range(AT_ONCE):
                 group.create_task(self._advance())
-            group.create_task(self._listen())
+            group.create_task(self._always(self._listen))
             if self.announcing is not None:
-                group.create_task(self._announce(self.announcing))
+                group.create_task(self._always(partial(self._announce, self.announcing)))
             for name, trigger in self.triggers.items():
                 if trigger.cron:
                     group.create_task(self._keep_time(name, trigger))
@@ -108,6 +111,8 @@ class Serving:
                 asyncio.get_running_loop().call_later(_BUSY, self._wake, run)
             except RemitError as error:
                 self._say(f"run {run}: {error}")
+            except Exception as error:  # noqa: BLE001 - what is wrong with one run must not end the others
+                self._say(f"run {run}: {type(error).__name__}: {error}; it goes on with the next start or answer")
             finally:
                 self._busy.discard(run)
                 if run in self._again:
@@ -129,16 +134,24 @@ class Serving:
             delay = max(0.0, (end.until - self.home.clock.now()) / 1000)
             asyncio.get_running_loop().call_later(delay, self._wake, run.id)
 
+    async def _always(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Whatever goes wrong with it is said, and it begins again where it was."""
+        while True:
+            try:
+                await work()
+            except RemitError as error:
+                self._say(str(error))
+            await asyncio.sleep(_BUSY)
+
     async def _listen(self) -> None:
         """What people say anywhere lets its run go on."""
-        heard = self._last()
         seen = -1
         while True:
             version = self.home.journal.version()
             if version != seen:
                 seen = version
-                for entry in self.home.journal.search(after=heard):  # each line is passed once
-                    heard = entry.seq
+                for entry in self.home.journal.search(after=self._heard):  # each line is passed once
+                    self._heard = entry.seq
                     said = entry.kind in {Kind.ANSWERED, *STEERS}
                     if said and self.home.runs.ended(entry.run) is None and self._known(entry.run):
                         self._wake(entry.run)
@@ -161,8 +174,13 @@ class Serving:
         last = self._last_time(name) or self._now()
         while True:
             now = self._now()
-            for at in due(trigger.cron, trigger.zone, after=last, until=now, missed=trigger.missed, grace=_LONGEST * 2):
-                await self.take(name, at.isoformat(), None, at=int(at.timestamp() * 1000))
+            try:
+                for at in due(trigger.cron, trigger.zone, after=last, until=now, missed=trigger.missed, grace=_LONGEST * 2):
+                    await self.take(name, at.isoformat(), None, at=int(at.timestamp() * 1000))
+            except RemitError as error:  # once it is mended, it is made up for as what was missed
+                self._say(f"{name}: {error}")
+                await asyncio.sleep(_LONGEST)
+                continue
             last = max(last, now)
             ahead = following(trigger.cron, trigger.zone, after=last) - self._now()
             await asyncio.sleep(min(_LONGEST, max(0.05, ahead.total_seconds())))
