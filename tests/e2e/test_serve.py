@@ -173,8 +173,13 @@ def test_an_answer_from_elsewhere_lets_a_run_go_on_and_an_end_is_quiet(remit: Pr
         assert served.end() == 0
         assert "ending: nothing new begins" in served.lines
     assert remit("approve", question["id"], "--no-resume").code == 0
+    own = 'goal = "mine"\n[[step]]\nid = "a"\ntool = "memory.remember"\nargs = { kind = "fact", text = "x" }\n'
+    assert remit("run", str(remit.plan(own)), "--level", "operator").code == 3
+    (mine,) = [one["id"] for one in remit.json("inbox", "--json") if one["id"] != question["id"]]
+    assert remit("approve", mine, "--no-resume").code == 0
     with serving(remit):
         until((remit.folder / "done").exists)
+        until(lambda: remit.json("memory", "--json"))
     (remit.folder / "done").unlink()
     with serving(remit) as served:
         served.post(order(2), event="e2")

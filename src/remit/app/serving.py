@@ -81,9 +81,7 @@ class Serving:
     async def run(self) -> None:
         """Until it is cancelled. Legs that are under way then are ended where they are: they go on in the next process."""
         self._heard = self._last()
-        for run in self.home.runs.unfinished():
-            if "trigger" in run.spec:
-                self._wake(run.id)
+        self._wake_all()
         async with asyncio.TaskGroup() as group:
             for _ in range(AT_ONCE):
                 group.create_task(self._advance())
@@ -220,6 +218,15 @@ class Serving:
         elif found.vague:
             spec["vague"] = found.vague
         app.engine.open(kind=RunKind.AGENT, goal=trigger.goal, level=level, actor=f"agent:{model}", spec=spec, roots=app.roots, run=run)
+
+    def _wake_all(self) -> None:
+        """What triggers began, and what people answered while no server was there."""
+        for run in self.home.runs.unfinished():
+            if "trigger" in run.spec:
+                self._wake(run.id)
+        for question in self.home.inbox.pending():
+            if self.home.inbox.answers(question):
+                self._wake(RunId(question.id.partition("/")[0]))
 
     def _wake(self, run: RunId) -> None:
         if run not in self._queued:
