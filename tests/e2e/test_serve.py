@@ -69,6 +69,15 @@ def test_a_signed_event_begins_one_run_with_what_it_brought(remit: Program) -> N
     assert all(one.get("provenance", 0) == 0 for one in facts)
 
 
+@proves("serve.events_begin_runs_once")
+def test_a_step_may_be_called_event(remit: Program) -> None:
+    """As before there were any: then the name means the step."""
+    steps = '[[step]]\nid = "event"\ntool = "files.list"\nargs = { path = "." }\n[[step]]\nid = "note"\ntool = "files.write"\n'
+    plan = f'goal = "x"\nlevel = "observer"\n{steps}args = {{ path = "n.txt", text = "${{event.count}} there" }}\n'
+    assert remit("run", str(remit.plan(plan))).code == 0
+    assert (remit.folder / "n.txt").read_text(encoding="utf-8") == "0 there"
+
+
 @proves("serve.refuses_what_is_not_signed")
 def test_what_is_forged_late_large_or_no_event_is_refused(remit: Program) -> None:
     """Each with its own status, and nothing begins."""

@@ -34,7 +34,7 @@ _STEP_KEYS = {
 }
 _MOST_RETRIES = 20
 GIVEN = {"inputs", "event"}
-"""What references may name beside steps: what the person gave, and what a trigger brought."""
+"""What references may name beside steps: what the person gave, and what a trigger brought (unless a step has that name)."""
 _MOST_TIMES = 1000
 _LONGEST_WAIT = 600
 """Seconds in which a check may come to hold."""
@@ -74,7 +74,7 @@ def ordered(plan: Plan, name: str) -> Plan:
                     f"{name}: step {step.id!r} refers to {wanted!r}, which is not a step",
                     fix=f"steps are: {', '.join(steps)}; for a variable of the shell write $${{{wanted}}}",
                 )
-        graph[step.id] = used - GIVEN
+        graph[step.id] = used - (GIVEN - steps.keys())
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
@@ -167,8 +167,8 @@ def _step(item: JsonValue, name: str) -> Step:
     where = f"{name}: step {body.get('id', '?')!r}"
     _only(body, _STEP_KEYS, where)
     step_id = _word(body, "id", where)
-    if not step_id.replace("_", "").replace("-", "").isalnum() or not step_id.isascii() or step_id in GIVEN:
-        raise PlanInvalid(f"{where}: this id cannot be used", fix="use letters, digits, - and _; `inputs` and `event` are taken")
+    if not step_id.replace("_", "").replace("-", "").isalnum() or not step_id.isascii() or step_id == "inputs":
+        raise PlanInvalid(f"{where}: this id cannot be used", fix="use letters, digits, - and _; `inputs` is taken")
     return Step(
         id=step_id,
         way=_way(body, where),

@@ -100,7 +100,7 @@ class Progress:
     def situation(self, step: Step) -> Situation:
         """The plan's own words are its person's; what its steps have read from strangers is not, whoever refers to it."""
         read = [self.results[done.id] for done in self.plan.steps if done.id in self.results and self._strange(done)]
-        event = self.results.get("event")
+        event = self.run.spec.get("event")
         strange = tuple(canonical(one) for one in (*read, *([event] if event is not None else [])))
         return Situation(
             untrusted=strange,
