@@ -56,10 +56,10 @@ def test_a_preference_that_is_about_nothing_counts_for_all_and_comes_first(file:
 @proves("memory.stays_where_it_was_learnt")
 def test_what_was_learnt_in_one_folder_is_not_told_in_another(file: MemoryFile) -> None:
     """In it, below it and above it."""
-    file.put(item("here", "the flight desk", roots=("/work/a",)))
-    assert found(file, "flight", roots=["/work/a"]) == found(file, "flight", roots=["/work/a/b"]) == found(file, "flight", roots=["/work"])
-    assert found(file, "flight", roots=["/work/a"]) == ["here"]
-    assert found(file, "flight", roots=["/work/ab"]) == found(file, "flight", roots=["/home"]) == []
+    file.put(item("here", "the flight desk", roots=("/home/a",)))
+    assert found(file, "flight", roots=["/home/a"]) == found(file, "flight", roots=["/home/a/b"]) == found(file, "flight", roots=["/home"])
+    assert found(file, "flight", roots=["/home/a"]) == ["here"]
+    assert found(file, "flight", roots=["/home/ab"]) == found(file, "flight", roots=["/var"]) == []
 
 
 @proves("memory.untrusted_stays_so")

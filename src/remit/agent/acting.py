@@ -23,7 +23,7 @@ from remit.domain.receipt import Finished, Refused, Waiting
 from remit.domain.record import State
 from remit.domain.run import Run
 from remit.domain.situation import Situation
-from remit.domain.steering import ByHand, Hand
+from remit.domain.steering import ByHand, Hand, Planned
 from remit.domain.values import ActionId, JsonValue, QuestionId, action_id, canonical, fields, parse
 from remit.errors import BadInput, PlanInvalid
 from remit.gate.clarify import clarify
@@ -174,14 +174,18 @@ class Acting:
             nothing = isinstance(receipt, Finished) and receipt.outcome.status is Status.FAILED  # then the step is not used up
             return replace(told, step=step.id if step and denied else "", counts="" if nothing else counts)
         looking = replace(situation, planned=self.course.counts(step.id), decided=False, anomaly=0, confidence=-1)
+        return await self._looked_at(step, plan, receipt, looking, told)
+
+    async def _looked_at(self, step: Step, plan: Planned, receipt: Finished, situation: Situation, told: Told) -> Told | Waits | None:
+        """What the step's own checks say of a call that succeeded; None when a pause keeps them from being waited for."""
         attempts = Attempts(self.gate, self.run.id, self.run.actor, go_on=lambda: not self.course.now.paused_by)
-        ended = await attempts.outcome(step, call.name, receipt, self.course.results, looking)
+        ended = await attempts.outcome(step, told.call, receipt, self.course.results, situation)
         if ended.fate is Fate.WAITING:
             question = ended.question
-            return Waits(question=question, call=call.name, tool=call.tool, step=step.id, counts=counts) if question else None
+            return Waits(question=question, call=told.call, tool=told.tool, step=step.id, counts=told.counts) if question else None
         failed = {} if ended.fate is Fate.PASSED else {"failed": ended.why}
-        await self.gate.note(action.id, {"step": step.id, **failed})
-        text = checked(text, step.id, ended.why, undone=ended.undone)
+        await self.gate.note(action_id(self.run.id, told.call), {"step": step.id, **failed})
+        text = checked(told.text, step.id, ended.why, undone=ended.undone)
         taint = "yes" if ended.tainted else ""
         return replace(told, end="failed" if failed else "succeeded", text=text, step=step.id, plan=str(plan.n), taint=taint)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from remit.domain.action import Action
 from remit.domain.decision import Decision
@@ -12,8 +12,11 @@ from remit.domain.outcome import Evidence, Outcome, Status
 from remit.domain.question import Answer, Approval, Question, QuestionKind
 from remit.domain.record import Asked, Record, question_body, question_from
 from remit.domain.values import Digest, JsonValue, QuestionId, RunId
+from remit.errors import AsksUsedUp
 from remit.gate.execution import written
 from remit.ports import Clock, Journal, Preview
+
+_HOUR_MS: Final = 3_600_000
 
 
 class No(NamedTuple):
@@ -75,6 +78,14 @@ class Asking:
         body = question_body(question, staged=preview.staged if preview else None, binding=preview.binding if preview else "")
         draft = self._about(question, Kind.ASKED, body)
         await written(self._journal.append([*before, draft], durable=False))
+
+    def check(self, limit: int) -> None:
+        """Raises AsksUsedUp when so many were asked within the last hour; 0 is no limit."""
+        if not limit:
+            return
+        asked = sorted(entry.at for entry in self._journal.search(kinds=(Kind.ASKED,), since=self._clock.now() - _HOUR_MS))
+        if len(asked) >= limit:
+            raise AsksUsedUp(len(asked), until=asked[-limit] + _HOUR_MS)
 
     def twin(self, action: Action, digest: Digest) -> Question | None:
         """An open question of the same run about exactly the same thing: a retry does not ask twice."""

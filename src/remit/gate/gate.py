@@ -22,7 +22,7 @@ from remit.domain.receipt import Finished, Receipt, Refused, Waiting
 from remit.domain.record import Asked, Record, State, fold
 from remit.domain.situation import Situation
 from remit.domain.values import ActionId, Digest, JsonValue, RunId, canonical, split_id
-from remit.errors import AlreadyRecorded, ArgsInvalid, AsksUsedUp, BadInput, Conflict, OutsideRoots, ToolFailed
+from remit.errors import AlreadyRecorded, ArgsInvalid, BadInput, Conflict, OutsideRoots, ToolFailed
 from remit.gate.asking import Asking, answered_no
 from remit.gate.ending import Ending
 from remit.gate.execution import Doubt, Execution, failed
@@ -35,7 +35,6 @@ _UNFIT: Final = (BadInput, OutsideRoots, ToolFailed)
 """The action cannot be judged as it is: its arguments name nothing that is there."""
 _CANNOT: Final = (BadInput, ToolFailed)
 """The tool says before the start that it cannot: bad input, too, may show only once the tool looks."""
-_HOUR_MS: Final = 3_600_000
 _ROUNDS: Final = 4
 """How often one action may be asked about before it fails: a world that changes under every question needs another plan."""
 
@@ -255,12 +254,7 @@ class Gate:
 
     def may_ask(self) -> None:
         """Raises AsksUsedUp when people were asked enough for this hour: the run waits, and asks then."""
-        if not self.limits.asks:
-            return
-        now = self._clock.now()
-        asked = [entry.at for entry in self.journal.search(kinds=(Kind.ASKED,), since=now - _HOUR_MS)]
-        if len(asked) >= self.limits.asks:
-            raise AsksUsedUp(len(asked), until=sorted(asked)[-self.limits.asks] + _HOUR_MS)
+        self._asking.check(self.limits.asks)
 
     async def _after_question(self, action: Action, record: Record, situation: Situation) -> Receipt:
         """Somebody may have answered. Judged again now; a policy that changed meanwhile can only make it stricter."""
