@@ -173,9 +173,9 @@ def dropping(server: Imap, word: bytes, *, says: bytes = b"") -> Iterator[int]:
     class Between(socketserver.BaseRequestHandler):
         def handle(self) -> None:
             with socket.create_connection(("127.0.0.1", server.port)) as there:
+                self.lost = False
                 back = threading.Thread(target=self.back, args=(there,))
                 back.start()
-                self.lost = False
                 while data := self.request.recv(65536):
                     if says and word in data:
                         self.request.sendall(data.split()[0] + b" " + says + b"\r\n")
