@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -96,6 +97,19 @@ class _Handler(JsonHandler, BaseHTTPRequestHandler):
             self.close_connection = True
         else:
             self._answer(500 if trouble else 201, {"error": "try later"} if trouble else booking)
+
+
+def described(air: Airline, folder: Path) -> str:
+    """The service as `remit.toml` names it, with its description written into the folder."""
+    (folder / "air.json").write_text(json.dumps(API), encoding="utf-8")
+    return f"""
+[http.air]
+base = "{air.base}"
+private = true
+idempotency = "Idempotency-Key"
+openapi = "{folder / "air.json"}"
+undo.book = {{ operation = "cancel", args = {{ id = "${{result.json.id}}" }} }}
+"""
 
 
 @contextmanager

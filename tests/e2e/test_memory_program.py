@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from claims import proves
-from flights_world import API, DAY, Airline, airline
+from flights_world import DAY, Airline, airline, described
 from loopback_openai import Reply
 from remit_program import Program, program
 from story_model import Body, Model, calls, said, step
@@ -30,15 +30,7 @@ def air() -> Iterator[Airline]:
 @pytest.fixture
 def remit(tmp_path: Path, air: Airline) -> Program:
     made = program(tmp_path)
-    (tmp_path / "air.json").write_text(json.dumps(API), encoding="utf-8")
-    made.configure(f"""
-[http.air]
-base = "{air.base}"
-private = true
-idempotency = "Idempotency-Key"
-openapi = "{tmp_path / "air.json"}"
-undo.book = {{ operation = "cancel", args = {{ id = "${{result.json.id}}" }} }}
-""")
+    made.configure(described(air, tmp_path))
     return made
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from claims import proves
-from flights_world import API, DAY, Airline, airline
+from flights_world import DAY, Airline, airline, described
 from loopback_openai import Loopback, Reply, Script
 from mail_world import Smtp, smtp
 from radicale_world import Radicale, radicale
@@ -159,19 +159,13 @@ def calendar(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Radicale]:
 def world(calendar: Radicale, tmp_path: Path) -> Iterator[World]:
     remit = program(tmp_path)
     (remit.folder / "preferences.md").write_text(PREFERENCES, encoding="utf-8")
-    (tmp_path / "air.json").write_text(json.dumps(API), encoding="utf-8")
     calendar.reset()
     calendar.put("board.ics", BUSY)
     with ExitStack() as stack:
         air, mail = stack.enter_context(airline()), stack.enter_context(smtp())
-        remit.configure(f"""
-[http.air]
-base = "{air.base}"
-private = true
-idempotency = "Idempotency-Key"
-openapi = "{tmp_path / "air.json"}"
-undo.book = {{ operation = "cancel", args = {{ id = "${{result.json.id}}" }} }}
-[calendar.work]
+        remit.configure(
+            described(air, tmp_path)
+            + f"""[calendar.work]
 url = "{calendar.base}"
 user = "ann"
 password = "x"
@@ -181,7 +175,8 @@ private = true
 address = "Ann <ann@example.org>"
 smtp = "smtp://127.0.0.1:{mail.port}"
 hold = 600
-""")
+"""
+        )
         yield World(remit, air, calendar, mail)
 
 

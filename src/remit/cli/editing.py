@@ -39,10 +39,8 @@ def shown(app: App, found: Question, args_json: str) -> tuple[Edit, bool]:
 
 
 async def _still(app: App, found: Question) -> bool:
-    record = app.inbox.record(found)
-    asked = Action(id=found.action, actor=record.actor, tool=record.tool, args_json=record.args_json, undoes=record.undoes)
     try:
-        return (await app.gate.shown(asked))[1] == found.digest
+        return (await app.gate.shown(app.inbox.record(found).action))[1] == found.digest
     except (BadInput, ToolFailed):
         return False
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from remit.domain.action import Action
 from remit.domain.entry import Entry, Kind
 from remit.domain.outcome import Evidence, Outcome, Status
 from remit.domain.question import Answer, Approval, Question, QuestionKind
@@ -73,6 +74,11 @@ class Record:
     """Ids of the undo actions, oldest first; whether the last of them still holds is known from its own record."""
     partly_by: str = ""
     """The latest undo action that took back only a part, with no whole one after it: the rest still stands and can be taken back."""
+
+    @property
+    def action(self) -> Action:
+        """What was proposed, or what a person edited it to, to be submitted or settled again."""
+        return Action(id=self.id, actor=self.actor, tool=self.tool, args_json=self.args_json, undoes=self.undoes)
 
     @property
     def args(self) -> dict[str, JsonValue]:

@@ -113,8 +113,7 @@ class Gate:
         record = self.record(action)
         if record.state is not State.STARTED:
             return None
-        wanted = Action(id=action, actor=record.actor, tool=record.tool, args_json=record.args_json)
-        return await self._settle(wanted, record, again=False)
+        return await self._settle(record.action, record, again=False)
 
     async def withdraw(self, action: ActionId, *, why: str) -> bool:
         """Nobody has to answer any more whether this is done: it is not. False where no question is open, or it was begun."""
@@ -122,8 +121,7 @@ class Gate:
         asked = record.open_question
         if asked is None or record.started is not None:
             return False
-        wanted = Action(id=action, actor=record.actor, tool=record.tool, args_json=record.args_json)
-        await self._ending.refuse(wanted, [self._asking.settled(asked, "withdrawn")], by="person", reason=why)
+        await self._ending.refuse(record.action, [self._asking.settled(asked, "withdrawn")], by="person", reason=why)
         return True
 
     async def flush(self) -> None:
